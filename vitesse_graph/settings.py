@@ -1,0 +1,98 @@
+"""Every environment variable that Vitesse reads, in one place; read once, passed down.
+
+Names that the field knows (`DATABASE_URL`, `OPENAI_API_KEY`, …) are kept; our own begin with
+`VITESSE_`. `.env.example` lists them all and a test holds that list against this module.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _default_data_dir() -> Path:
+    return Path(platformdirs.user_data_dir("vitesse"))
+
+
+class Settings(BaseSettings):
+    """One object; secrets are `SecretStr`, so that printing it shows none."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", extra="ignore", populate_by_name=True
+    )
+
+    # storage
+    data_dir: Path = Field(default_factory=_default_data_dir, validation_alias="VITESSE_DATA_DIR")
+    """Embedded Postgres, spec cache, deployed processes and their logs."""
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    """A Postgres server; unset: the embedded one in the data directory."""
+    postgres_server: str | None = Field(None, validation_alias="POSTGRES_SERVER")
+    postgres_user: str = Field("postgres", validation_alias="POSTGRES_USER")
+    postgres_password: SecretStr | None = Field(None, validation_alias="POSTGRES_PASSWORD")
+    postgres_db: str = Field("vitesse", validation_alias="POSTGRES_DB")
+    database_patience_seconds: float = Field(60.0, validation_alias="VITESSE_DATABASE_PATIENCE_SECONDS")
+    """How long a run waits for a database that went away."""
+
+    # reading what strangers name
+    allow_private_addresses: bool = Field(False, validation_alias="VITESSE_ALLOW_PRIVATE_ADDRESSES")
+    """Let the guarded client call private addresses (loopback is its own setting)."""
+    allow_loopback: bool = Field(True, validation_alias="VITESSE_ALLOW_LOOPBACK")
+    """On by default for local use; `vitesse serve` turns it off when it binds beyond loopback."""
+    allowed_hosts: str = Field("", validation_alias="VITESSE_ALLOWED_HOSTS")
+    """Comma-separated host or host:port entries that may be called though private."""
+    max_spec_bytes: int = Field(100_000_000, validation_alias="VITESSE_MAX_SPEC_BYTES")
+    """Decompressed size of one document."""
+    fetch_timeout_seconds: float = Field(60.0, validation_alias="VITESSE_FETCH_TIMEOUT_SECONDS")
+    max_external_refs: int = Field(2_000, validation_alias="VITESSE_MAX_EXTERNAL_REFS")
+
+    # the graph
+    step_timeout_seconds: float = Field(900.0, validation_alias="VITESSE_STEP_TIMEOUT_SECONDS")
+    """Hard limit of one attempt at one step."""
+
+    # the optional language model
+    openai_api_key: SecretStr | None = Field(None, validation_alias="OPENAI_API_KEY")
+    openai_base_url: str | None = Field(None, validation_alias="OPENAI_BASE_URL")
+    llm_model: str = Field("gpt-4o-mini", validation_alias="LLM_MODEL")
+    llm_timeout_seconds: float = Field(30.0, validation_alias="VITESSE_LLM_TIMEOUT_SECONDS")
+
+    # knowledge
+    qdrant_url: str | None = Field(None, validation_alias="QDRANT_URL")
+    qdrant_api_key: SecretStr | None = Field(None, validation_alias="QDRANT_API_KEY")
+    embedding_model_path: Path | None = Field(None, validation_alias="VITESSE_EMBEDDING_MODEL_PATH")
+
+    # deployers
+    docker_host: str | None = Field(None, validation_alias="DOCKER_HOST")
+    aws_region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
+    eks_cluster_name: str | None = Field(None, validation_alias="EKS_CLUSTER_NAME")
+    ecr_registry_url: str | None = Field(None, validation_alias="ECR_REGISTRY_URL")
+
+    # the runtime
+    batch_size: int = Field(100, ge=1, validation_alias="BATCH_SIZE")
+    sync_interval_seconds: int | None = Field(None, validation_alias="SYNC_INTERVAL_SECONDS")
+    monitor_interval_seconds: float = Field(60.0, validation_alias="VITESSE_MONITOR_INTERVAL_SECONDS")
+
+    # serving
+    secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")
+    """Encrypts stored credentials (Fernet); unset: one is made and kept with mode 0600."""
+    jwt_secret: SecretStr | None = Field(None, validation_alias="JWT_SECRET")
+    log_json: bool = Field(False, validation_alias="VITESSE_LOG_JSON")
+    log_level: str = Field("WARNING", validation_alias="VITESSE_LOG_LEVEL")
+
+    def conninfo(self) -> str | None:
+        """The configured Postgres server as a URL with its password, or None for the embedded one."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        if self.postgres_server is None:
+            return None
+        password = f":{self.postgres_password.get_secret_value()}" if self.postgres_password else ""
+        return f"postgresql://{self.postgres_user}{password}@{self.postgres_server}/{self.postgres_db}"
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The process's settings, read once from the environment and `.env`."""
+    return Settings()

@@ -1,0 +1,140 @@
+"""The definition of a deployed integration: the one JSON file that the runtime is made from.
+
+It names secrets (`env:NAME`, `file:PATH`, `secret:ID`), never holds one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import Field
+
+from vitesse_graph.state.api_spec import AuthScheme, Incremental, Pagination, RateLimit
+from vitesse_graph.state.base import Model
+from vitesse_graph.state.mapping import MappingLogic
+
+
+class Call(Model):
+    """An HTTP call to be made: path parameters as `{name}`, fixed query and headers beside it."""
+
+    method: str
+    path: str
+    content_type: str = "application/json"
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
+    path_params: dict[str, str] = Field(default_factory=dict)
+
+
+class Side(Model):
+    """One API as the runtime calls it."""
+
+    api_name: str
+    base_url: str
+    auth: AuthScheme = Field(default_factory=AuthScheme)
+    auth_ref: str | None = None
+    """Reference of the credential. For several headers or basic: it resolves to JSON or `user:password`."""
+    rate_limit: RateLimit | None = None
+    environment: Literal["live", "sandbox"] = "live"
+    timeout_seconds: float = 30.0
+
+
+class SourceSide(Side):
+    read: Call
+    pagination: Pagination = Field(default_factory=Pagination)
+    id_field: str | None = None
+    """Path in the record; None: the record's content hash identifies it."""
+    natural_keys: list[str] = Field(default_factory=list)
+    incremental: Incremental | None = None
+
+
+class Lookup(Model):
+    """How to find a destination record by its natural key.
+
+    `param` carries the value of `key` (a path in the request body); in the answer records lie at
+    `items_at`, match on `match_field`, and have their id at `id_field`.
+    """
+
+    call: Call
+    param: str
+    key: str
+    items_at: str = ""
+    match_field: str = ""
+    id_field: str = "id"
+
+
+class DestSide(Side):
+    create: Call
+    update: Call | None = None
+    """Its path has one parameter for the id (`{id}`), or it is the create call (upsert)."""
+    update_id_param: str | None = None
+    lookup: Lookup | None = None
+    envelope: str = ""
+    batch_size: int | None = None
+    id_at: str | None = None
+    natural_keys: list[str] = Field(default_factory=list)
+    idempotency_header: str | None = None
+
+
+class IntegrationDefinition(Model):
+    """Everything the runtime needs, for good: pinned mapping, both sides, schedule, limits."""
+
+    integration_id: str
+    name: str = ""
+    version: int = 1
+    source: SourceSide
+    dest: DestSide
+    mapping: MappingLogic
+    schedule: str | None = None
+    """Words (`hourly`, `every 30 minutes`) or cron; None: on demand only."""
+    batch_size: int = 100
+    concurrency: int = 16
+    max_failure_share: float = 0.5
+    """Above this share of failed records (and at least 20 of them) a run pauses and alerts."""
+    alert_webhook: str | None = None
+    source_spec_digest: str = ""
+    dest_spec_digest: str = ""
+    approved_by: str | None = None
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON: same definition, same digest."""
+        canonical = json.dumps(self.dump(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+class SyncReport(Model):
+    """The end of one sync run: `fetched = written + unchanged + filtered + quarantined + deleted`."""
+
+    run_id: str = ""
+    full: bool = False
+    dry_run: bool = False
+    fetched: int = 0
+    written: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    filtered: int = 0
+    quarantined: int = 0
+    deleted: int = 0
+    status: Literal["completed", "paused", "failed", "stopped"] = "completed"
+    error: str | None = None
+    duration_seconds: float = 0.0
+
+
+class RuntimeStatus(Model):
+    """What `GET /status` of a runtime says."""
+
+    integration_id: str
+    definition_version: int
+    definition_digest: str
+    state: Literal["idle", "syncing", "paused", "stopping"] = "idle"
+    last_sync: SyncReport | None = None
+    last_sync_at: str | None = None
+    success_rate: float = 1.0
+    """Over the last records (1,000 by default): written and unchanged against all."""
+    p95_latency_ms: float = 0.0
+    error_distribution: dict[str, int] = Field(default_factory=dict)
+    health: float = 100.0
+    dead_letters: int = 0
+    lag_seconds: float | None = None
