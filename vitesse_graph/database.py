@@ -41,7 +41,7 @@ async def database_url(settings: Settings) -> str:
         return configured
     try:
         return await asyncio.to_thread(_start_embedded, settings.data_dir)
-    except Exception as error:  # noqa: BLE001 - the wheel raises many kinds; each means the same here
+    except Exception as error:
         _log.debug("embedded postgres", exc_info=error)
         raise VitesseError(
             f"the embedded Postgres in {settings.data_dir / 'postgres'} did not start "

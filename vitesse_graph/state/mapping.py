@@ -12,9 +12,7 @@ from pydantic import Field
 
 from vitesse_graph.state.base import Model
 
-TransformType = Literal[
-    "direct", "mapping", "parse", "stringify", "parse_bool", "collect", "custom"
-]
+TransformType = Literal["direct", "mapping", "parse", "stringify", "parse_bool", "collect", "custom"]
 TRANSFORM_TYPES: tuple[TransformType, ...] = get_args(TransformType)
 
 

@@ -1,0 +1,32 @@
+"""What a run is told besides its input: thresholds and approvals. Not checkpointed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Approvals = Literal["every_step", "before_deploy", "none"]
+HealApproval = Literal["never", "risky", "always"]
+
+
+class VitesseContext(BaseModel):
+    """Per-run settings; Studio renders them as a form."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    approvals: Approvals = Field(
+        "every_step",
+        description="Where a person is asked: after every step, only before deploying, or never.",
+    )
+    health_threshold: float = Field(
+        70.0, ge=0, le=100, description="Health (0–100) that a mapping must reach before it may be deployed."
+    )
+    max_remaps: int = Field(
+        3, ge=0, le=20, description="How often a mapping is made anew after a failed test."
+    )
+    heal_approval: HealApproval = Field(
+        "risky",
+        description="Whether a repair asks a person: never, when it is more than renames and additions, or always.",
+    )
+    actor: str = Field("", description="Who runs this, for the audit log.")

@@ -1,0 +1,97 @@
+"""The input of a run: the form that Studio shows, and what REST and the command send."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from vitesse_graph.state.references import ensure_reference
+
+MAX_INTENT_CHARACTERS = 4_000
+
+
+class IntegrationRequest(BaseModel):
+    """What someone wants. Only `user_intent` is needed; the rest narrows it down.
+
+    Plain types only: whatever stands here goes into channels as it is.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    user_intent: str = Field(
+        "",
+        max_length=MAX_INTENT_CHARACTERS,
+        title="Intent",
+        description="What should happen, in a sentence.",
+        examples=["Sync Shopify customers into our CRM"],
+    )
+    source: str | None = Field(
+        None,
+        title="Source API",
+        description="Name, specification URL or file of the API to read from.",
+        examples=["shopify"],
+    )
+    dest: str | None = Field(
+        None, title="Destination API", description="Name, specification URL or file of the API to write to."
+    )
+    source_endpoint: str | None = Field(
+        None,
+        title="Source endpoint",
+        description="Which list to read; found from the intent when empty.",
+        examples=["GET /customers.json"],
+    )
+    dest_endpoint: str | None = Field(
+        None,
+        title="Destination endpoint",
+        description="Which create call to make; found from the intent when empty.",
+        examples=["POST /contacts"],
+    )
+    source_auth: str | None = Field(
+        None,
+        title="Source credential",
+        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID.",
+        examples=["env:SHOPIFY_TOKEN"],
+    )
+    dest_auth: str | None = Field(
+        None,
+        title="Destination credential",
+        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID.",
+    )
+    mapping_hints: list[dict[str, Any]] | None = Field(
+        None,
+        title="Mapping hints",
+        description='Wishes that win: [{"dest_field": "a", "source_field": "b"}].',
+    )
+    deployment_target: str | None = Field(
+        None, title="Deploy to", description="process (default) or another installed target."
+    )
+    schedule: str | None = Field(
+        None,
+        title="Schedule",
+        description="How often to sync: hourly, every 30 minutes, or cron; empty: on demand.",
+    )
+    test_sample_size: int | None = Field(
+        None,
+        ge=1,
+        le=10_000,
+        title="Shadow calls",
+        description="How many shadow calls the guardian makes (100 when empty).",
+    )
+    skip_destructive: bool | None = Field(
+        None, title="Never write to a real API while testing", description="True when empty."
+    )
+    user_constraints: dict[str, Any] | None = Field(None, title="Constraints")
+    user_preferences: dict[str, Any] | None = Field(None, title="Preferences")
+    health_report: dict[str, Any] | None = Field(
+        None, title="Health report", description="On an active integration: starts healing."
+    )
+
+    @field_validator("source_auth", "dest_auth")
+    @classmethod
+    def _reference_only(cls, value: str | None) -> str | None:
+        return ensure_reference(value, "a credential")
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were set, as plain JSON: an update of the whiteboard."""
+        return self.model_dump(mode="json", exclude_unset=True)
