@@ -47,6 +47,10 @@ class SourceSide(Side):
     """Path in the record; None: the record's content hash identifies it."""
     natural_keys: list[str] = Field(default_factory=list)
     incremental: Incremental | None = None
+    deleted_field: str | None = None
+    """Path that is true or filled when the source shows a record as deleted (`deleted_at`)."""
+    watermark_overlap_seconds: int = 300
+    """How far before the last watermark an incremental read begins, for records written late."""
 
 
 class Lookup(Model):
@@ -70,6 +74,8 @@ class DestSide(Side):
     """Its path has one parameter for the id (`{id}`), or it is the create call (upsert)."""
     update_id_param: str | None = None
     lookup: Lookup | None = None
+    delete: Call | None = None
+    """Its path has one parameter for the id; None: deletions at the source are not carried over."""
     envelope: str = ""
     batch_size: int | None = None
     id_at: str | None = None
@@ -93,6 +99,9 @@ class IntegrationDefinition(Model):
     max_failure_share: float = 0.5
     """Above this share of failed records (and at least 20 of them) a run pauses and alerts."""
     alert_webhook: str | None = None
+    alert_secret_ref: str | None = None
+    """Reference of the secret that signs alerts (Standard Webhooks); None: alerts are unsigned."""
+    alert_format: Literal["standard", "slack"] = "standard"
     source_spec_digest: str = ""
     dest_spec_digest: str = ""
     approved_by: str | None = None

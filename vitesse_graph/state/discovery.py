@@ -25,3 +25,5 @@ class DiscoveredApis(Model):
     source: DiscoveryResult | None = None
     dest: DiscoveryResult | None = None
     alternatives: list[DiscoveryResult] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    """For what was not found: what to give instead, in one line each."""

@@ -87,6 +87,12 @@ class IntegrationRequest(BaseModel):
         None, title="Health report", description="On an active integration: starts healing."
     )
 
+    @field_validator("user_intent", "source", "dest")
+    @classmethod
+    def _no_nul(cls, value: str | None) -> str | None:
+        """Postgres stores no NUL, and nobody means one."""
+        return value.replace("\x00", "").strip() if value else value
+
     @field_validator("source_auth", "dest_auth")
     @classmethod
     def _reference_only(cls, value: str | None) -> str | None:

@@ -93,6 +93,17 @@ class MappingEdit(_Strict):
     transformations: list[Transformation]
 
 
+class GuardianEdit(DeployParameters):
+    """The edited proposal of `review_guardian`: the workload, or other rows (which are tested anew)."""
+
+    transformations: list[Transformation] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unstring(cls, data: Any) -> Any:
+        return {k: _parsed(v) for k, v in data.items()} if isinstance(data, dict) else data
+
+
 class ReviewDecision(Model):
     """A person's answer to a gate. Subclasses type what may be edited and what comes next.
 
@@ -143,7 +154,7 @@ class MapDecision(ReviewDecision):
 
 
 class GuardianDecision(ReviewDecision):
-    edited: DeployParameters | None = None
+    edited: GuardianEdit | None = None
     parameters: DeployParameters | None = None
 
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from vitesse_graph.state.api_spec import ApiSpec
 from vitesse_graph.state.base import Model
-from vitesse_graph.state.deployment import Deployment, DeploymentConfig
+from vitesse_graph.state.deployment import Deployment, DeploymentConfig, DeploymentPlan
 from vitesse_graph.state.discovery import DiscoveredApis
 from vitesse_graph.state.health import HealingEpisode, HealthReport
 from vitesse_graph.state.mapping import Finding, MappingHint, MappingLogic
@@ -114,6 +114,8 @@ class SharedWhiteboardState(BaseModel):
     """guardian: `{health, mapping}` of the best mapping that did not pass"""
     retry_count: int = 0
     """guardian: re-mappings since the last pass"""
+    deployment_plan: DeploymentPlan | None = None
+    """guardian, for the person who approves"""
     deployment: Deployment | None = None
     """deploy"""
     healing: HealingEpisode | None = None

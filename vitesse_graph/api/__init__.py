@@ -1,0 +1,1 @@
+"""One service over the graph, and the REST API on top of it."""

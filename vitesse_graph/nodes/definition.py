@@ -1,0 +1,175 @@
+"""From the whiteboard to the definition that the runtime is made from: pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Literal
+
+from vitesse_graph.errors import MappingError
+from vitesse_graph.state.api_spec import ApiSpec, AuthScheme, DestShape, Endpoint, Pagination, SourceShape
+from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, Lookup, SourceSide
+from vitesse_graph.state.whiteboard import SharedWhiteboardState
+
+Environment = Literal["live", "sandbox"]
+_PATH_PARAMETER = re.compile(r"\{([^}]+)\}")
+SANDBOX_PATH_VALUE = "1"
+"""What stands for a path parameter that nobody gave, in a sandbox only."""
+
+
+def environment_of(auth: AuthScheme, auth_ref: str | None) -> Environment:
+    """Live where a credential was given or none is needed; else a sandbox made from the document."""
+    return "live" if auth_ref or auth.type == "none" else "sandbox"
+
+
+def _path_params(
+    endpoint: Endpoint, given: dict[str, str], environment: Environment, side: str, skip: str | None = None
+) -> dict[str, str]:
+    names = [name for name in _PATH_PARAMETER.findall(endpoint.path) if name != skip]
+    missing = [name for name in names if name not in given]
+    if missing and environment == "live":
+        raise MappingError(
+            f"{endpoint.key} needs {', '.join(missing)} in its path: give "
+            f'user_preferences {{"{side}_path_params": {{"{missing[0]}": …}}}}'
+        )
+    return {name: given.get(name, SANDBOX_PATH_VALUE) for name in names}
+
+
+def _call(endpoint: Endpoint, path_params: dict[str, str]) -> Call:
+    content_type = endpoint.content_types[0] if endpoint.content_types else "application/json"
+    return Call(
+        method=endpoint.method.upper(),
+        path=endpoint.path,
+        content_type=content_type,
+        headers=dict(endpoint.required_headers),
+        path_params=path_params,
+    )
+
+
+def _auth(spec: ApiSpec, endpoint: Endpoint) -> AuthScheme:
+    return endpoint.auth or spec.auth
+
+
+def _source_side(
+    spec: ApiSpec, shape: SourceShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
+) -> SourceSide:
+    auth = _auth(spec, shape.endpoint)
+    environment = environment_of(auth, auth_ref)
+    pagination = shape.endpoint.pagination or Pagination()
+    items_at = shape.items_at if shape.items_at is not None else pagination.items_at
+    return SourceSide(
+        api_name=spec.api_name,
+        base_url=base_url or shape.endpoint.base_url or spec.base_url,
+        auth=auth,
+        auth_ref=auth_ref,
+        rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
+        environment=environment,
+        read=_call(shape.endpoint, _path_params(shape.endpoint, params, environment, "source")),
+        pagination=pagination.model_copy(update={"items_at": items_at}),
+        id_field=shape.id_field,
+        natural_keys=shape.natural_keys,
+        incremental=shape.incremental,
+    )
+
+
+def _lookup(shape: DestShape, params: dict[str, str]) -> Lookup | None:
+    if shape.lookup is None or shape.lookup_param is None or not shape.natural_keys:
+        return None
+    pagination = shape.lookup.pagination
+    key = shape.natural_keys[0]
+    return Lookup(
+        call=_call(shape.lookup, params),
+        param=shape.lookup_param,
+        key=key,
+        items_at=(pagination.items_at or "") if pagination is not None else "",
+        match_field=key.rsplit(".", 1)[-1],
+        id_field=shape.lookup_id_at or "id",
+    )
+
+
+def _dest_side(
+    spec: ApiSpec, shape: DestShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
+) -> DestSide:
+    auth = _auth(spec, shape.endpoint)
+    environment = environment_of(auth, auth_ref)
+    create_params = _path_params(shape.endpoint, params, environment, "dest")
+    update, update_id_param = None, None
+    if shape.update is not None:
+        names = _PATH_PARAMETER.findall(shape.update.path)
+        update_id_param = names[-1] if names else None
+        update = _call(
+            shape.update, _path_params(shape.update, params, environment, "dest", skip=update_id_param)
+        )
+    return DestSide(
+        api_name=spec.api_name,
+        base_url=base_url or shape.endpoint.base_url or spec.base_url,
+        auth=auth,
+        auth_ref=auth_ref,
+        rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
+        environment=environment,
+        create=_call(shape.endpoint, create_params),
+        update=update,
+        update_id_param=update_id_param,
+        lookup=_lookup(shape, create_params),
+        envelope=shape.envelope,
+        batch_size=shape.batch_size,
+        id_at=shape.id_at,
+        natural_keys=shape.natural_keys,
+        idempotency_header=shape.idempotency_header,
+    )
+
+
+def _params(state: SharedWhiteboardState, side: str) -> dict[str, str]:
+    given: Any = (state.user_preferences or {}).get(f"{side}_path_params") or {}
+    return {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
+
+
+def build_definition(
+    state: SharedWhiteboardState,
+    source_shape: SourceShape,
+    dest_shape: DestShape,
+    *,
+    version: int,
+    base_urls: dict[str, str] | None = None,
+    batch_size: int = 100,
+) -> IntegrationDefinition:
+    """The definition of what the whiteboard describes.
+
+    `base_urls` (`source`, `dest`) replaces the documents' own, for sandboxes. Raises MappingError
+    where a live side lacks a path parameter, or there is no mapping.
+    """
+    if state.mapping_logic is None or state.source_api_spec is None or state.dest_api_spec is None:
+        raise MappingError("nothing to deploy yet: the specifications or the mapping are missing")
+    urls = base_urls or {}
+    approved = next((r.by for r in reversed(state.reviews) if r.gate == "review_guardian" and r.by), None)
+    config = state.deployment_config
+    return IntegrationDefinition(
+        integration_id=state.workflow_id,
+        name=f"{state.source_api_spec.api_name} → {state.dest_api_spec.api_name}",
+        version=version,
+        source=_source_side(
+            state.source_api_spec, source_shape, state.source_auth, _params(state, "source"), urls.get("source")
+        ),
+        dest=_dest_side(
+            state.dest_api_spec, dest_shape, state.dest_auth, _params(state, "dest"), urls.get("dest")
+        ),
+        mapping=_bare(state.mapping_logic),
+        schedule=(config.schedule if config else None) or state.schedule,
+        batch_size=batch_size,
+        source_spec_digest=state.source_api_spec.digest,
+        dest_spec_digest=state.dest_api_spec.digest,
+        approved_by=approved,
+    )
+
+
+def _bare(mapping: Any) -> Any:
+    """The mapping as the runtime needs it: what was considered and not chosen stays behind."""
+    rows = [row.model_copy(update={"alternatives": []}) for row in mapping.transformations]
+    return mapping.model_copy(
+        update={
+            "transformations": rows,
+            "questions": [],
+            "unmapped_dest": [],
+            "unmapped_source": [],
+            "notes": [],
+        }
+    )

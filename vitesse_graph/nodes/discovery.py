@@ -1,0 +1,82 @@
+"""discovery: from a sentence to two APIs and where their specifications are."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from vitesse_graph.errors import InputError
+from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
+from vitesse_graph.services import get_services
+from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.discovery import DiscoveredApis, DiscoveryResult
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
+
+
+def request_digest(state: SharedWhiteboardState) -> str:
+    """What the run was asked for: when it changes, the run starts from discovery."""
+    asked = json.dumps([state.user_intent, state.source, state.dest])
+    return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def _ensure_found(found: DiscoveredApis, state: SharedWhiteboardState) -> tuple[DiscoveryResult, DiscoveryResult]:
+    missing = [
+        f"{role} ({option})"
+        for role, option, result in (
+            ("the API to read from", "source", found.source),
+            ("the API to write to", "dest", found.dest),
+        )
+        if result is None or not result.spec_url
+    ]
+    if missing:
+        reasons = [note for note in found.notes if note]
+        said = f": {'; '.join(reasons)}" if reasons else ""
+        raise InputError(
+            f"cannot tell {' and '.join(missing)} from the intent{said}. "
+            "Give its specification's URL or file, or a name the catalogue knows"
+        )
+    if found.source is None or found.dest is None:
+        raise AssertionError("both are there: none is missing")
+    return found.source, found.dest
+
+
+async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
+    """Reads: the request. Writes: `discovered_apis`. Raises InputError when an API is not to be told."""
+    from vitesse_graph.knowledge import discover_pair
+
+    clock = StepClock()
+    services = await get_services()
+    integration_id = thread_id_of(runtime, state)
+    emit(runtime, "discovery", "started")
+    if not state.user_intent.strip() and not (state.source and state.dest):
+        raise InputError("say what should happen in `user_intent`, or name a source and a destination")
+    await services.registry.save_integration(
+        integration_id,
+        user_intent=state.user_intent,
+        status="discovering",
+        created_by=context_of(runtime).actor,
+    )
+    found = await asyncio.to_thread(
+        discover_pair, state.user_intent, source=state.source, dest=state.dest
+    )
+    source, dest = _ensure_found(found, state)
+    summary = f"{source.api_name} → {dest.api_name}"
+    await services.registry.save_integration(
+        integration_id, source_api=source.api_name, dest_api=dest.api_name, next_step="ingest"
+    )
+    emit(runtime, "discovery", "finished", summary=summary, seconds=clock.seconds)
+    return {
+        "workflow_id": integration_id,
+        "discovered_apis": found.dump(),
+        "status": "discovering",
+        "next_step": "review_discovery",
+        "request_digest": request_digest(state),
+        "retry_count": 0,
+        "best_attempt": None,
+        **state.record_agent_contribution("discovery", summary),
+        **log_entry("discovery", summary, clock.seconds),
+    }

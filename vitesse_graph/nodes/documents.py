@@ -1,0 +1,38 @@
+"""The two documents of a thread with their chosen endpoints, opened from the cache."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+from vitesse_graph.errors import SpecError
+from vitesse_graph.services import Services
+from vitesse_graph.state.api_spec import DestShape, SourceShape
+from vitesse_graph.state.ports import SpecReader
+from vitesse_graph.state.whiteboard import SharedWhiteboardState
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenedPair:
+    """Both APIs as the thread knows them: whole schemas, not the whiteboard's excerpts."""
+
+    source: SpecReader
+    dest: SpecReader
+    source_shape: SourceShape
+    dest_shape: DestShape
+
+
+async def open_pair(services: Services, state: SharedWhiteboardState) -> OpenedPair:
+    """Opens both documents by digest. Raises SpecError when ingest has not run or they are gone."""
+    source_spec, dest_spec = state.source_api_spec, state.dest_api_spec
+    if source_spec is None or dest_spec is None or source_spec.source is None or dest_spec.dest is None:
+        raise SpecError("the specifications were not read yet: run the ingest step first")
+    source, dest = await asyncio.gather(
+        services.open_document(source_spec.digest, source_spec.spec_url),
+        services.open_document(dest_spec.digest, dest_spec.spec_url),
+    )
+    source_shape, dest_shape = await asyncio.gather(
+        asyncio.to_thread(source.source_shape, source_spec.source.endpoint.key),
+        asyncio.to_thread(dest.dest_shape, dest_spec.dest.endpoint.key),
+    )
+    return OpenedPair(source=source, dest=dest, source_shape=source_shape, dest_shape=dest_shape)

@@ -1,0 +1,324 @@
+"""The gates between the steps: each does nothing but ask a person, and route.
+
+LangGraph runs a node again from its start when it resumes, so nothing here has an effect: the
+proposal is made from the state, the answer becomes an update and a destination.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.graph import END
+from langgraph.runtime import Runtime
+from langgraph.types import Command, interrupt
+
+from vitesse_graph.errors import InputError
+from vitesse_graph.nodes.proposals import build_proposal
+from vitesse_graph.nodes.step import context_of, emit
+from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.mapping import MappingLogic
+from vitesse_graph.state.review import (
+    DECISIONS,
+    DeployParameters,
+    DiscoveryEdit,
+    EndpointEdit,
+    GateName,
+    GuardianEdit,
+    IngestParameters,
+    MappingEdit,
+    MapParameters,
+    ReviewDecision,
+    ReviewRecord,
+    TestParameters,
+)
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, StepError, log_entry, now_iso
+
+Update = dict[str, Any]
+
+
+def needs_person(gate: GateName, state: SharedWhiteboardState, context: VitesseContext) -> bool:
+    """Whether the run stops here.
+
+    While an integration heals, only the last gate asks, and whether it does is `heal_approval`:
+    heal has put `needs_approval` into the episode's detail.
+    """
+    if state.healing is not None and state.healing.outcome == "open":
+        return gate == "review_guardian" and bool(state.healing.diagnosis.detail.get("needs_approval"))
+    if context.approvals == "every_step":
+        return True
+    return context.approvals == "before_deploy" and gate == "review_guardian"
+
+
+def _already_decided(gate: GateName, state: SharedWhiteboardState) -> bool:
+    """A person chose other APIs or endpoints here and the step has run again for just that."""
+    last = state.reviews[-1] if state.reviews else None
+    return last is not None and last.gate == gate and last.type in ("approve", "edit")
+
+
+def _ask(
+    gate: GateName, state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
+) -> ReviewDecision:
+    emit(runtime, gate, "awaiting_approval")
+    return interrupt(build_proposal(gate, state), response_schema=DECISIONS[gate])
+
+
+def _stale(gate: GateName, decision: ReviewDecision, state: SharedWhiteboardState) -> Update | None:
+    """For an answer that names another gate: what to note. A repeat of an old answer notes nothing."""
+    if decision.gate is None or decision.gate == gate:
+        return None
+    before = next((r for r in reversed(state.reviews) if r.gate == decision.gate), None)
+    if before is not None and before.digest == decision.digest():
+        return {"review_error": None}
+    was = f"it was already answered ({before.type})" if before else "it is not waiting"
+    return {"review_error": f"the answer was for {decision.gate}, but {was}; this is {gate}"}
+
+
+def _record(gate: GateName, decision: ReviewDecision, context: VitesseContext) -> Update:
+    record = ReviewRecord(
+        gate=gate,
+        type=decision.type,
+        digest=decision.digest(),
+        by=decision.by or context.actor or None,
+        at=now_iso(),
+        interrupt_id=decision.interrupt_id,
+        comment=decision.comment,
+    )
+    by = f" by {record.by}" if record.by else ""
+    return {
+        "reviews": [record.dump()],
+        "review_error": None,
+        **log_entry(gate, f"{decision.type}{by}"),
+    }
+
+
+def _rejected(gate: GateName, decision: ReviewDecision, retry: str) -> Update:
+    said = f": {decision.comment}" if decision.comment else ""
+    error = StepError(
+        step=gate, kind="Rejected", message=f"a person rejected the proposal{said}", retry=retry, at=now_iso()
+    )
+    return {"status": "failed", "next_step": retry, "errors": [error.dump()]}
+
+
+def _given(parameters: Any) -> Update:
+    """Parameters as channels: only what was said."""
+    if parameters is None:
+        return {}
+    said: Update = parameters.model_dump(mode="json", exclude_unset=True)
+    return said
+
+
+def _with_specs(state: SharedWhiteboardState, parameters: IngestParameters | DiscoveryEdit) -> Update:
+    """Other locations for the two specifications, put where ingest reads them."""
+    said = _given(parameters)
+    found = state.discovered_apis
+    if found is None or not said:
+        return {}
+    update = {}
+    for role in ("source", "dest"):
+        location = said.get(f"{role}_spec_url") or said.get(role)
+        result = getattr(found, role)
+        if location and result is not None:
+            update[role] = result.model_copy(
+                update={"spec_url": location, "source": "given", "confidence_score": 1.0, "why": "given by a person"}
+            )
+    return {"discovered_apis": found.model_copy(update=update).dump()} if update else {}
+
+
+async def review_discovery(
+    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
+) -> Command[Literal["discovery", "ingest", "review_discovery", "__end__"]]:
+    """Are these the two APIs?"""
+    gate: GateName = "review_discovery"
+    context = context_of(runtime)
+    if not needs_person(gate, state, context) or _already_decided(gate, state):
+        return Command(goto="ingest", update={"next_step": "ingest"})
+    decision = _ask(gate, state, runtime)
+    if (noted := _stale(gate, decision, state)) is not None:
+        return Command(goto=gate, update=noted)
+    record = _record(gate, decision, context)
+    if decision.type == "reject":
+        return Command(goto=END, update={**record, **_rejected(gate, decision, "discovery")})
+    if decision.type == "retry":
+        return Command(goto="discovery", update={**record, "next_step": "discovery"})
+    update = {**record, "next_step": "ingest"}
+    if isinstance(decision.edited, DiscoveryEdit):
+        # Other APIs by name have to be looked up: discovery does that, with the request changed.
+        return Command(
+            goto="discovery", update={**record, **_given(decision.edited), "next_step": "discovery"}
+        )
+    if isinstance(decision.parameters, IngestParameters):
+        update |= _with_specs(state, decision.parameters)
+    return Command(goto="ingest", update=update)
+
+
+async def review_ingest(
+    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
+) -> Command[Literal["ingest", "map", "review_ingest", "__end__"]]:
+    """Are these the endpoints, and is what was guessed right?"""
+    gate: GateName = "review_ingest"
+    context = context_of(runtime)
+    if not needs_person(gate, state, context) or _already_decided(gate, state):
+        return Command(goto="map", update={"next_step": "map"})
+    decision = _ask(gate, state, runtime)
+    if (noted := _stale(gate, decision, state)) is not None:
+        return Command(goto=gate, update=noted)
+    record = _record(gate, decision, context)
+    if decision.type == "reject":
+        return Command(goto=END, update={**record, **_rejected(gate, decision, "ingest")})
+    said = _given(decision.edited if isinstance(decision.edited, EndpointEdit) else None)
+    if isinstance(decision.parameters, MapParameters):
+        said |= _given(decision.parameters)
+    if decision.type == "retry":
+        return Command(goto="ingest", update={**record, **said, "next_step": "ingest"})
+    if _other_endpoints(state, said):
+        # The shapes of other endpoints have to be read before they can be mapped.
+        return Command(goto="ingest", update={**record, **said, "next_step": "ingest"})
+    return Command(goto="map", update={**record, **said, "next_step": "map"})
+
+
+def _other_endpoints(state: SharedWhiteboardState, said: Update) -> bool:
+    source = state.source_api_spec.source if state.source_api_spec else None
+    dest = state.dest_api_spec.dest if state.dest_api_spec else None
+    wished_source, wished_dest = said.get("source_endpoint"), said.get("dest_endpoint")
+    return bool(
+        (wished_source and (source is None or wished_source != source.endpoint.key))
+        or (wished_dest and (dest is None or wished_dest != dest.endpoint.key))
+    )
+
+
+def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdit) -> MappingLogic:
+    """The mapping with a person's rows; InputError (one line) when a row cannot be."""
+    from vitesse_graph.transforms import compile_mapping
+
+    before = state.mapping_logic or MappingLogic()
+    known = {row.dest_field: row for row in before.transformations}
+    rows = []
+    for row in edit.transformations or []:
+        old = known.get(row.dest_field)
+        is_same = old is not None and (
+            (old.source_field, old.transform_type, old.transform_config)
+            == (row.source_field, row.transform_type, row.transform_config)
+        )
+        if old is not None and is_same:
+            rows.append(old)
+            continue
+        rows.append(
+            row.model_copy(
+                update={
+                    "origin": "person",
+                    "confidence": 1.0,
+                    "reason": "decided by a person",
+                    "required": old.required if old is not None else row.required,
+                }
+            )
+        )
+    fed = {row.dest_field for row in rows}
+    mapping = before.model_copy(
+        update={
+            "transformations": rows,
+            "version": before.version + 1,
+            "questions": [q for q in before.questions if q.dest_field not in fed],
+        }
+    )
+    compile_mapping(mapping)
+    return mapping
+
+
+async def review_map(
+    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
+) -> Command[Literal["map", "guardian", "review_map", "__end__"]]:
+    """Are these the right fields? Rows may be edited here."""
+    gate: GateName = "review_map"
+    context = context_of(runtime)
+    if not needs_person(gate, state, context):
+        return Command(goto="guardian", update={"next_step": "guardian"})
+    decision = _ask(gate, state, runtime)
+    if (noted := _stale(gate, decision, state)) is not None:
+        return Command(goto=gate, update=noted)
+    record = _record(gate, decision, context)
+    if decision.type == "reject":
+        return Command(goto=END, update={**record, **_rejected(gate, decision, "map")})
+    said = _given(decision.parameters if isinstance(decision.parameters, TestParameters) else None)
+    if decision.type == "retry":
+        return Command(goto="map", update={**record, **said, "next_step": "map"})
+    update = {**record, **said, "next_step": "guardian"}
+    if isinstance(decision.edited, MappingEdit):
+        try:
+            update["mapping_logic"] = edited_mapping(state, decision.edited).dump()
+        except InputError as error:
+            return Command(goto=gate, update={"review_error": str(error)})
+    return Command(goto="guardian", update=update)
+
+
+async def review_guardian(
+    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
+) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
+    """May it be deployed? What did not pass cannot be approved, only edited, retried or rejected."""
+    gate: GateName = "review_guardian"
+    context = context_of(runtime)
+    has_passed = state.test_results is not None and state.test_results.passed
+    is_healing = state.healing is not None and state.healing.outcome == "open"
+    if not has_passed and is_healing:
+        return Command(goto="heal", update={"next_step": "heal"})
+    if not needs_person(gate, state, context):
+        if has_passed:
+            return Command(goto="deploy", update={"next_step": "deploy"})
+        return Command(goto=END, update=_not_passed(state))
+    decision = _ask(gate, state, runtime)
+    if (noted := _stale(gate, decision, state)) is not None:
+        return Command(goto=gate, update=noted)
+    if decision.type == "approve" and not has_passed:
+        refused = (
+            f"health {state.health_score or 0:.0f} has not passed, so it cannot be approved: "
+            "edit the rows (edited.transformations), retry or reject"
+        )
+        return Command(goto=gate, update={"review_error": refused})
+    record = _record(gate, decision, context)
+    if decision.type == "reject":
+        if is_healing:
+            return Command(goto="heal", update={**record, "next_step": "heal"})
+        return Command(goto=END, update={**record, **_rejected(gate, decision, "guardian")})
+    if decision.type == "retry":
+        return Command(goto="guardian", update={**record, "retry_count": 0, "next_step": "guardian"})
+    return _approved(gate, decision, state, record, has_passed)
+
+
+def _approved(
+    gate: GateName, decision: ReviewDecision, state: SharedWhiteboardState, record: Update, has_passed: bool
+) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
+    wishes: Update = {}
+    if isinstance(decision.edited, GuardianEdit):
+        if decision.edited.transformations is not None:
+            try:
+                mapping = edited_mapping(state, decision.edited)
+            except InputError as error:
+                return Command(goto=gate, update={"review_error": str(error)})
+            update = {**record, "mapping_logic": mapping.dump(), "retry_count": 0, "next_step": "guardian"}
+            return Command(goto="guardian", update=update)
+        wishes |= _given(decision.edited)
+    if isinstance(decision.parameters, DeployParameters):
+        wishes |= _given(decision.parameters)
+    if not has_passed:
+        return Command(goto=gate, update={"review_error": "only edited rows can change a test that did not pass"})
+    update = {**record, "next_step": "deploy"}
+    if wishes:
+        before = state.deployment_config.dump() if state.deployment_config else {}
+        update["deployment_config"] = {**before, **wishes}
+    return Command(goto="deploy", update=update)
+
+
+def _not_passed(state: SharedWhiteboardState) -> Update:
+    results = state.test_results
+    reasons = "; ".join(results.hard_fails[:3]) if results and results.hard_fails else ""
+    message = (
+        f"health {state.health_score or 0:.0f} did not pass after {state.retry_count} attempts"
+        f"{': ' + reasons if reasons else ''}; edit the mapping or give hints, then run again"
+    )
+    error = StepError(step="guardian", kind="NotPassed", message=message, retry="map", at=now_iso())
+    return {
+        "status": "failed",
+        "next_step": "map",
+        "retry_count": 0,
+        "errors": [error.dump()],
+        **log_entry("guardian", message),
+    }

@@ -1,0 +1,120 @@
+"""guardian: the mapping is run before anyone deploys it; a number, evidence, and findings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from vitesse_graph.errors import MappingError
+from vitesse_graph.nodes.documents import open_pair
+from vitesse_graph.nodes.shadow import shadow_targets
+from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
+from vitesse_graph.services import get_services
+from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.testing import TestResults
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
+
+DEFAULT_SAMPLE_SIZE = 100
+SAMPLES_ON_WHITEBOARD = 3
+SAMPLE_BODY_CHARACTERS = 600
+
+
+def _cut(value: Any) -> Any:
+    text = str(value)
+    return value if len(text) <= SAMPLE_BODY_CHARACTERS else text[:SAMPLE_BODY_CHARACTERS] + " …"
+
+
+def for_whiteboard(results: TestResults) -> TestResults:
+    """The results with a few short samples; all of them are in the read model."""
+    samples = [
+        call.model_copy(update={"request": _cut(call.request), "response": _cut(call.response)})
+        for call in results.samples[:SAMPLES_ON_WHITEBOARD]
+    ]
+    return results.model_copy(update={"samples": samples, "findings": results.findings[:40]})
+
+
+def _best(state: SharedWhiteboardState, results: TestResults) -> dict[str, Any] | None:
+    """The better of the best failed attempt so far and this one; None once one has passed."""
+    if results.passed or state.mapping_logic is None:
+        return None
+    before = state.best_attempt
+    if before is not None and before["health"] >= results.health_score:
+        return before
+    return {"health": results.health_score, "mapping": state.mapping_logic.dump()}
+
+
+def _restored(state: SharedWhiteboardState, best: dict[str, Any]) -> dict[str, Any]:
+    """The best attempt back on the whiteboard when no further one will be made."""
+    if state.mapping_logic is None or best["mapping"]["version"] == state.mapping_logic.version:
+        return {}
+    kept = {**best["mapping"], "version": state.mapping_logic.version + 1}
+    return {"mapping_logic": kept, "health_score": best["health"]}
+
+
+async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
+    """Reads: the mapping and both specifications. Writes: `test_results, health_score, findings`."""
+    from vitesse_graph.guardian import run_guardian
+
+    clock = StepClock()
+    context = context_of(runtime)
+    services = await get_services()
+    integration_id = thread_id_of(runtime, state)
+    if state.mapping_logic is None:
+        raise MappingError("there is no mapping to test yet: run the map step first")
+    emit(runtime, "guardian", "started")
+    pair = await open_pair(services, state)
+    sample_size = state.test_sample_size or DEFAULT_SAMPLE_SIZE
+
+    def on_progress(done: int, total: int) -> None:
+        runtime.heartbeat()
+        emit(runtime, "guardian", "progress", done=done, total=total)
+
+    async with shadow_targets(services, state, pair) as targets:
+        results = await run_guardian(
+            source=targets.source,
+            dest=targets.dest,
+            source_shape=pair.source_shape,
+            dest_shape=pair.dest_shape,
+            dest_operation=targets.dest_operation,
+            mapping=state.mapping_logic,
+            sample_size=sample_size,
+            seed=targets.seed,
+            mode=targets.mode,
+            skip_destructive=state.skip_destructive is not False,
+            threshold=context.health_threshold,
+            on_progress=on_progress,
+        )
+    await services.registry.save_test_results(
+        integration_id, state.mapping_logic.version, results.dump()
+    )
+    summary = (
+        f"health {results.health_score:.0f} after {results.calls_made} shadow calls ({results.mode})"
+        + ("" if results.passed else f": {'; '.join(results.hard_fails[:2]) or 'below the threshold'}")
+    )
+    status = "deploying" if results.passed else "testing"
+    may_remap = not results.passed and state.retry_count < context.max_remaps
+    best = _best(state, results)
+    await services.registry.save_integration(
+        integration_id, status=status, health_score=results.health_score, next_step="review_guardian"
+    )
+    await services.registry.audit(
+        integration_id,
+        "guardian",
+        actor=context.actor,
+        outcome="passed" if results.passed else "not passed",
+        detail={"health": results.health_score, "mapping_version": state.mapping_logic.version},
+    )
+    emit(runtime, "guardian", "finished", summary=summary, seconds=clock.seconds)
+    return {
+        "test_results": for_whiteboard(results).dump(),
+        "health_score": results.health_score,
+        "findings": [finding.dump() for finding in results.findings[:40]],
+        "best_attempt": best,
+        "retry_count": 0 if results.passed else state.retry_count + 1,
+        "status": status,
+        "next_step": "map" if may_remap else "review_guardian",
+        **(_restored(state, best) if best is not None and not may_remap else {}),
+        **state.record_agent_contribution("guardian", summary),
+        **log_entry("guardian", summary, clock.seconds),
+    }

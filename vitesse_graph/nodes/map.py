@@ -1,0 +1,79 @@
+"""map: which source field feeds which destination field, and how its value changes."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from langgraph.runtime import Runtime
+
+from vitesse_graph.nodes.documents import open_pair
+from vitesse_graph.nodes.step import StepClock, emit, thread_id_of
+from vitesse_graph.services import get_services
+from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.mapping import MappingLogic
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
+
+LISTED_UNMAPPED = 60
+"""How many unmapped field names are kept for the person; the rest is counted."""
+ALTERNATIVES_KEPT = 3
+
+
+def for_whiteboard(mapping: MappingLogic) -> MappingLogic:
+    """The mapping with long lists cut: a thread must stay small whatever the schemas' size."""
+    notes = list(mapping.notes)
+    for name, paths in (("destination", mapping.unmapped_dest), ("source", mapping.unmapped_source)):
+        if len(paths) > LISTED_UNMAPPED:
+            notes.append(f"{len(paths) - LISTED_UNMAPPED} more unmapped {name} fields are not listed")
+    rows = [
+        row.model_copy(update={"alternatives": row.alternatives[:ALTERNATIVES_KEPT]})
+        for row in mapping.transformations
+    ]
+    return mapping.model_copy(
+        update={
+            "transformations": rows,
+            "unmapped_dest": mapping.unmapped_dest[:LISTED_UNMAPPED],
+            "unmapped_source": mapping.unmapped_source[:LISTED_UNMAPPED],
+            "notes": notes[:20],
+        }
+    )
+
+
+async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
+    """Reads: both specifications, hints, the mapping before and `findings`. Writes: `mapping_logic`."""
+    from vitesse_graph.mapping import map_fields
+
+    clock = StepClock()
+    services = await get_services()
+    emit(runtime, "map", "started", remap=state.retry_count)
+    pair = await open_pair(services, state)
+    mapping = await asyncio.to_thread(
+        map_fields,
+        pair.source_shape.record_schema,
+        pair.dest_shape.request_schema,
+        intent=state.user_intent,
+        source_name=pair.source.spec.api_name,
+        dest_name=pair.dest.spec.api_name,
+        hints=state.mapping_hints or [],
+        previous=state.mapping_logic,
+        findings=state.findings,
+    )
+    version = (state.mapping_logic.version if state.mapping_logic else 0) + 1
+    mapping = for_whiteboard(mapping.model_copy(update={"version": version}))
+    open_questions = len([q for q in mapping.questions if q.required])
+    summary = (
+        f"{len(mapping.transformations)} fields mapped, mean confidence {mapping.confidence:.2f}, "
+        f"{open_questions} required without a source"
+    )
+    await services.registry.save_integration(
+        thread_id_of(runtime, state), status="testing", next_step="guardian"
+    )
+    emit(runtime, "map", "finished", summary=summary, seconds=clock.seconds)
+    return {
+        "mapping_logic": mapping.dump(),
+        "findings": [],
+        "status": "testing",
+        "next_step": "review_map",
+        **state.record_agent_contribution("map", summary),
+        **log_entry("map", summary, clock.seconds),
+    }
