@@ -1,0 +1,287 @@
+"""A JSON Schema compiled to nested closures that draw values which keep it.
+
+Depth and width are bounded: optional parts fade out with depth, recursion ends where only required
+fields are left. Sub-schemas behind `$ref` are compiled when first drawn.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.contract import Contract
+from vitesse_graph.synthetic.draw import Draw, Generate, Profile
+from vitesse_graph.synthetic.material import Pools
+from vitesse_graph.synthetic.meaning import example_of
+from vitesse_graph.synthetic.numbers import number_generator
+from vitesse_graph.synthetic.schemas import branches, flatten, merge, types_of
+from vitesse_graph.synthetic.texts import text_generator
+
+_OPTIONAL_DEPTH = 5
+"""Objects nested deeper hold only their required fields."""
+_MAX_DEPTH = 14
+_WIDE = 60
+
+# How often an optional field is there, and how often a nullable one is null.
+_PRESENT: dict[Profile, tuple[float, ...]] = {
+    "typical": (0.95, 0.9, 0.8, 0.6, 0.5, 0.0),
+    "boundary": (0.75, 0.6, 0.5, 0.4, 0.3, 0.0),
+    "adversarial": (0.8, 0.7, 0.5, 0.4, 0.3, 0.0),
+}
+_NULL: dict[Profile, float] = {"typical": 0.04, "boundary": 0.25, "adversarial": 0.2}
+_NULL_BRANCH: dict[Profile, float] = {"typical": 0.06, "boundary": 0.3, "adversarial": 0.25}
+
+
+class Compiler:
+    """Compiles one schema for one profile."""
+
+    def __init__(self, root: JsonSchema, profile: Profile, material: Pools, *, minimal: bool = False) -> None:
+        self.root = root
+        self.profile = profile
+        self.material = material
+        self.minimal = minimal
+        """Only required fields: the shape of a record just created, and the way out of deep recursion."""
+        self._referenced: dict[tuple[str, str, int], Generate] = {}
+
+    def compile(self, schema: Any, name: str = "", parent: str = "", depth: int = 0) -> Generate:
+        """The generator of one value. `name` and `parent` say what it is called and where it lies."""
+        if not isinstance(schema, dict):
+            return (lambda draw: None) if schema is False else self._anything(name, parent, depth)
+        if depth > _MAX_DEPTH:
+            return _nothing_of(flatten(schema, self.root))
+        if isinstance(schema.get("$ref"), str) and depth > 0:
+            return self._lazily(schema, name, parent, depth)
+        flat = flatten(schema, self.root)
+        if "const" in flat:
+            const = flat["const"]
+            return lambda draw: const
+        if isinstance(flat.get("enum"), list) and flat["enum"]:
+            return self._enum(flat)
+        if branches(flat):
+            return self._alternatives(flat, name, parent, depth)
+        return self._typed(flat, name, parent, depth)
+
+    def _lazily(self, schema: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        key = (str(schema["$ref"]), f"{parent}.{name}", depth)
+        if len(schema) == 1 and key in self._referenced:
+            return self._referenced[key]
+        made: list[Generate] = []
+
+        def generate(draw: Draw) -> Any:
+            if not made:
+                made.append(self.compile(flatten(schema, self.root), name, parent, depth))
+            return made[0](draw)
+
+        if len(schema) == 1:
+            self._referenced[key] = generate
+        return generate
+
+    def _enum(self, flat: JsonSchema) -> Generate:
+        allowed = types_of(flat)
+        values = [value for value in flat["enum"] if value is not None and value != ""] or flat["enum"]
+        if allowed:
+            contract = Contract({"type": allowed})
+            values = [value for value in values if contract.is_valid(value)] or values
+        count = len(values)
+        share = _NULL[self.profile] if None in flat["enum"] else 0.0
+
+        def generate(draw: Draw) -> Any:
+            if share and draw.random() < share:
+                return None
+            return values[int(draw.random() * count)]
+
+        return generate
+
+    def _alternatives(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        base = {key: value for key, value in flat.items() if key not in ("oneOf", "anyOf")}
+        options = [flatten(branch, self.root) for branch in branches(flat)]
+        nulls = [option for option in options if types_of(option) == ["null"]]
+        real = [option for option in options if types_of(option) != ["null"]] or options
+        if depth >= _OPTIONAL_DEPTH - 1 and len(real) > 1:
+            scalars = [o for o in real if not {"object", "array"} & set(types_of(o))]
+            real = scalars or real
+        made = [self._branch(base, option, name, parent, depth) for option in real[:12]]
+        count = len(made)
+        null_share = _NULL_BRANCH[self.profile] if nulls and real is not options else 0.0
+        first_share = 0.6 if self.profile == "typical" else 0.3
+
+        def generate(draw: Draw) -> Any:
+            if null_share and draw.random() < null_share:
+                return None
+            if count == 1 or draw.random() < first_share:
+                return made[0](draw)
+            return made[int(draw.random() * count)](draw)
+
+        return generate
+
+    def _branch(self, base: JsonSchema, option: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        made: list[Generate] = []
+
+        def generate(draw: Draw) -> Any:
+            if not made:
+                made.append(self.compile(merge(base, option), name, parent, depth + (1 if depth else 0)))
+            return made[0](draw)
+
+        return generate
+
+    def _typed(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        types = types_of(flat)
+        nullable = "null" in types and len(types) > 1
+        types = [kind for kind in types if kind != "null"] or types
+        if not types:
+            return self._anything(name, parent, depth, flat)
+        made = [self._single(kind, flat, name, parent, depth) for kind in types]
+        generate = made[0]
+        if len(made) > 1 and self.profile != "typical":
+            count = len(made)
+
+            def generate(draw: Draw) -> Any:
+                return made[int(draw.random() * count)](draw)
+
+        return _or_null(generate, _NULL[self.profile]) if nullable else generate
+
+    def _single(self, kind: str, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        if kind == "object":
+            return self._object(flat, name, parent, depth)
+        if kind == "array":
+            return self._array(flat, name, parent, depth)
+        if kind == "string":
+            return text_generator(name, parent, flat, self.profile, self.material)
+        if kind in ("integer", "number"):
+            return number_generator(name, parent, flat, kind == "integer", self.profile)
+        if kind == "boolean":
+            return lambda draw: draw.random() < 0.5
+        return lambda draw: None
+
+    def _anything(self, name: str, parent: str, depth: int, flat: JsonSchema | None = None) -> Generate:
+        example = example_of(flat or {})
+        if example is not None:
+            return lambda draw: example
+        return text_generator(name, parent, {"type": "string"}, "typical", self.material)
+
+    # objects and arrays
+
+    def _object(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        properties: dict[str, Any] = (
+            flat.get("properties") if isinstance(flat.get("properties"), dict) else {}
+        )
+        required = [field for field in flat.get("required") or [] if isinstance(field, str)]
+        about = _subject(flat, name, parent)
+        always: list[tuple[str, Generate]] = []
+        maybe: list[tuple[str, Generate, float]] = []
+        share = self._presence(depth, len(properties))
+        for field, sub in properties.items():
+            if sub is False:
+                continue
+            if field in required:
+                always.append((field, self.compile(sub, field, about, depth + 1)))
+            elif share > 0:
+                maybe.append((field, self.compile(sub, field, about, depth + 1), share))
+        for field in required:
+            if field not in properties:
+                always.append(
+                    (field, self.compile(flat.get("additionalProperties", True), field, about, depth + 1))
+                )
+        if not properties and not required:
+            return self._map(flat, name, depth)
+        return _object_of(always, maybe, int(flat.get("minProperties", 0) or 0))
+
+    def _presence(self, depth: int, width: int) -> float:
+        if self.minimal:
+            return 0.0
+        shares = _PRESENT[self.profile]
+        share = shares[min(depth, len(shares) - 1)]
+        return share * 0.5 if width > _WIDE and depth > 0 else share
+
+    def _map(self, flat: JsonSchema, name: str, depth: int) -> Generate:
+        """A free-form object: a few entries where the values' schema is known, else empty."""
+        values = flat.get("additionalProperties")
+        low = int(flat.get("minProperties", 0) or 0)
+        if (self.minimal or depth >= _OPTIONAL_DEPTH or values is False) and not low:
+            return lambda draw: {}
+        if not isinstance(values, dict) or not values:
+            if not low:
+                return lambda draw: {}
+            values = {"type": "string"}
+        inner = self.compile(values, name, name, depth + 1)
+        keys = self.material.word
+
+        def generate(draw: Draw) -> dict[str, Any]:
+            count = max(low, int(draw.random() * 3))
+            return {f"{keys[(draw.who + i) % len(keys)]}_{i}": inner(draw) for i in range(count)}
+
+        return generate
+
+    def _array(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
+        low = int(flat.get("minItems", 0) or 0)
+        most = flat.get("maxItems")
+        high = int(most) if isinstance(most, int) else low + 3
+        singular = name[:-1] if name.endswith("s") and len(name) > 3 else name
+        inner = self.compile(flat.get("items", {}), singular, parent if not name else singular, depth + 1)
+        unique = bool(flat.get("uniqueItems"))
+        usual_low = low if self.minimal else max(low, min(1, high))
+        usual_high = low if self.minimal else max(usual_low, min(high, low + (3 if depth < 3 else 1)))
+        edges = sorted({low, min(high, low + 10)}) if self.profile != "typical" and not self.minimal else []
+
+        def generate(draw: Draw) -> list[Any]:
+            count = usual_low + int(draw.random() * (usual_high - usual_low + 1))
+            if edges and draw.random() < 0.4:
+                count = edges[int(draw.random() * len(edges))]
+            who, created = draw.who, draw.created
+            out: list[Any] = []
+            for _ in range(count * 4 if unique else count):
+                if len(out) >= count:
+                    break
+                value = inner(draw)
+                if not (unique and value in out):
+                    out.append(value)
+                draw.next_subject()
+            draw.who, draw.created = who, created
+            return out
+
+        return generate
+
+
+def _object_of(
+    always: list[tuple[str, Generate]], maybe: list[tuple[str, Generate, float]], low: int
+) -> Generate:
+    def generate(draw: Draw) -> dict[str, Any]:
+        out = {field: inner(draw) for field, inner in always}
+        random = draw.random
+        for field, inner, share in maybe:
+            if random() < share:
+                out[field] = inner(draw)
+        if len(out) < low:
+            for field, inner, _ in maybe:
+                if field not in out and len(out) < low:
+                    out[field] = inner(draw)
+        return out
+
+    return generate
+
+
+def _or_null(generate: Generate, share: float) -> Generate:
+    return lambda draw: None if draw.random() < share else generate(draw)
+
+
+def _nothing_of(flat: JsonSchema) -> Generate:
+    """The emptiest value of a type: where recursion has to end."""
+    types = types_of(flat)
+    if "null" in types or not types:
+        return lambda draw: None
+    empty: dict[str, Any] = {"object": {}, "array": [], "string": "", "boolean": False}
+    value = empty.get(types[0], 0)
+    return lambda draw: value
+
+
+_GENERIC = frozenset(
+    ("", "data", "attributes", "item", "items", "properties", "object", "record", "result", "fields")
+)
+
+
+def _subject(flat: JsonSchema, name: str, parent: str) -> str:
+    """What an object is about: its own name, its title, or what it lies in."""
+    if name.lower() not in _GENERIC:
+        return name
+    title = flat.get("title")
+    return str(title) if isinstance(title, str) and title else parent

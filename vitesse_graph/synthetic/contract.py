@@ -1,0 +1,245 @@
+"""Whether a value keeps a schema, and if not, where and why: a compiled jsonschema-rs validator.
+
+Compiling repairs what vendors publish (a PCRE-only or broken `pattern` is left out rather than
+refused) and minds the direction: `readOnly` fields are not demanded of a request, `writeOnly` ones
+not of a response. Messages never hold the offending value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema_rs
+
+from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.schemas import Direction, rebuild, resolve
+
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
+_EMAIL = jsonschema_rs.EmailOptions(require_tld=False, allow_display_text=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One broken rule. `path` is dotted with `[]` for array steps, as mappings write it."""
+
+    path: str
+    rule: str
+    """The JSON Schema keyword: `type`, `required`, `format`, `enum`, `pattern`, `maxLength` …"""
+    message: str
+    expected: dict[str, Any] = field(default_factory=dict)
+    """Machine-readable: {"type": …}, {"format": …}, {"enum": […]}, {"maxLength": …}."""
+    pointer: tuple[str | int, ...] = ()
+    """The exact place in the value, array positions kept."""
+
+
+class Contract:
+    """A schema compiled once. `is_valid` costs microseconds; `problems` is for the invalid."""
+
+    __slots__ = ("_validator", "schema")
+
+    def __init__(self, schema: JsonSchema, direction: Direction = "any") -> None:
+        self.schema = prepare(schema, direction)
+        self._validator = _compile(self.schema)
+
+    def is_valid(self, value: Any) -> bool:
+        return bool(self._validator.is_valid(value))
+
+    def problems(self, value: Any, limit: int = 20) -> list[Problem]:
+        """What is wrong with `value`, at most `limit` problems, [] when nothing is."""
+        found: list[Problem] = []
+        for error in self._validator.iter_errors(value):
+            found.extend(_problems(error))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+
+def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
+    """The schema as it applies to one direction, without patterns that no engine compiles."""
+    hidden = {"request": "readOnly", "response": "writeOnly"}.get(direction)
+
+    def change(node: dict[str, Any]) -> dict[str, Any]:
+        pattern = node.get("pattern")
+        if isinstance(pattern, str) and not _compiles(pattern):
+            node.pop("pattern")
+        if "patternProperties" in node:
+            kept = {key: sub for key, sub in node["patternProperties"].items() if _compiles(key)}
+            node["patternProperties"] = kept
+        if hidden and isinstance(node.get("required"), list) and isinstance(node.get("properties"), dict):
+            node["required"] = [
+                name
+                for name in node["required"]
+                if not _is_marked(node["properties"].get(name), hidden, schema)
+            ]
+        return node
+
+    prepared = rebuild(schema, change)
+    if not isinstance(prepared, dict):
+        return {}
+    prepared.pop("$schema", None)
+    prepared.pop("$id", None)
+    return prepared
+
+
+def _is_marked(sub: Any, mark: str, root: JsonSchema) -> bool:
+    if not isinstance(sub, dict):
+        return False
+    return bool(sub.get(mark)) or bool(resolve(sub, root).get(mark))
+
+
+_known_patterns: dict[str, bool] = {}
+
+
+def _compiles(pattern: str) -> bool:
+    known = _known_patterns.get(pattern)
+    if known is None:
+        try:
+            jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=_PATTERNS)
+            known = True
+        except (ValueError, jsonschema_rs.ValidationError):
+            known = False
+        _known_patterns[pattern] = known
+    return known
+
+
+def _compile(schema: JsonSchema) -> Any:
+    """The validator; a schema that cannot be compiled at all (a broken keyword) accepts anything."""
+    try:
+        return jsonschema_rs.Draft202012Validator(
+            schema, validate_formats=True, pattern_options=_PATTERNS, email_options=_EMAIL
+        )
+    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        cleaned = rebuild(schema, _only_sound_keywords)
+        try:
+            return jsonschema_rs.Draft202012Validator(
+                cleaned, validate_formats=True, pattern_options=_PATTERNS
+            )
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+            return jsonschema_rs.Draft202012Validator({})
+
+
+def _only_sound_keywords(node: dict[str, Any]) -> dict[str, Any]:
+    """Keeps only keywords whose value has the form the vocabulary demands."""
+    kept: dict[str, Any] = {}
+    for key, value in node.items():
+        probe = {key: value}
+        if key in ("$ref", "$defs", "properties", "items", "allOf", "anyOf", "oneOf", "additionalProperties"):
+            kept[key] = value
+            continue
+        try:
+            jsonschema_rs.Draft202012Validator(probe, pattern_options=_PATTERNS)
+        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+            continue
+        kept[key] = value
+    return kept
+
+
+def dotted(pointer: tuple[str | int, ...] | list[str | int]) -> str:
+    """`["Contacts", 0, "Name"]` as `Contacts[].Name`."""
+    out = ""
+    for step in pointer:
+        if isinstance(step, int):
+            out += "[]"
+        else:
+            out += f".{step}" if out else step
+    return out
+
+
+_WORDS = {
+    "Type": "has the wrong type",
+    "Enum": "is not one of the allowed values",
+    "Constant": "is not the one allowed value",
+    "Pattern": "does not match the pattern",
+    "Format": "is not in the demanded format",
+    "MaxLength": "is too long",
+    "MinLength": "is too short",
+    "Maximum": "is too large",
+    "ExclusiveMaximum": "is too large",
+    "Minimum": "is too small",
+    "ExclusiveMinimum": "is too small",
+    "MultipleOf": "is not a multiple of the demanded step",
+    "MaxItems": "has too many elements",
+    "MinItems": "has too few elements",
+    "UniqueItems": "has an element twice",
+    "AdditionalProperties": "has a field that is not allowed",
+    "UnevaluatedProperties": "has a field that is not allowed",
+    "AnyOf": "fits none of the allowed forms",
+    "OneOfNotValid": "fits none of the allowed forms",
+    "OneOfMultipleValid": "fits several forms where one is demanded",
+    "Not": "has a form that is not allowed",
+    "MinProperties": "has too few fields",
+    "MaxProperties": "has too many fields",
+}
+_EXPECTED = {
+    "Type": ("types", "expected_type"),
+    "Format": ("format", "format"),
+    "Enum": ("options", "enum"),
+    "Constant": ("expected_value", "const"),
+    "Pattern": ("pattern", "pattern"),
+    "MaxLength": ("limit", "max_length"),
+    "MinLength": ("limit", "min_length"),
+    "Maximum": ("limit", "maximum"),
+    "Minimum": ("limit", "minimum"),
+    "ExclusiveMaximum": ("limit", "exclusive_maximum"),
+    "ExclusiveMinimum": ("limit", "exclusive_minimum"),
+    "MaxItems": ("limit", "max_items"),
+    "MinItems": ("limit", "min_items"),
+    "MultipleOf": ("multiple_of", "multiple_of"),
+}
+
+
+def _problems(error: Any) -> list[Problem]:
+    kind = type(error.kind).__name__
+    pointer = tuple(error.instance_path)
+    details: dict[str, Any] = error.kind.as_dict()
+    rule = str(error.kind.name)
+    if kind == "Required":
+        missing = str(details.get("property", ""))
+        where = (*pointer, missing)
+        return [
+            Problem(path=dotted(where), rule="required", message="is required and missing", pointer=where)
+        ]
+    if kind in ("AdditionalProperties", "UnevaluatedProperties"):
+        return [
+            Problem(
+                path=dotted((*pointer, str(name))),
+                rule=rule,
+                message="is not a field of this request",
+                pointer=(*pointer, str(name)),
+            )
+            for name in details.get("unexpected", [])
+        ]
+    if kind in ("AnyOf", "OneOfNotValid"):
+        deeper = _deepest(details.get("context"), pointer)
+        if deeper:
+            return deeper
+    expected = {}
+    if kind in _EXPECTED:
+        source, name = _EXPECTED[kind]
+        if source in details:
+            expected[name] = details[source]
+    return [
+        Problem(
+            path=dotted(pointer),
+            rule=rule,
+            message=_WORDS.get(kind, f"breaks `{rule}`"),
+            expected=expected,
+            pointer=pointer,
+        )
+    ]
+
+
+def _deepest(context: Any, pointer: tuple[str | int, ...]) -> list[Problem]:
+    """The problem inside the alternatives that lies deepest: the branch that was probably meant."""
+    best: list[Problem] = []
+    for branch in context or []:
+        for inner in branch:
+            if not hasattr(inner, "kind"):
+                continue
+            for problem in _problems(inner):
+                if len(problem.pointer) > len(pointer) and (
+                    not best or len(problem.pointer) > len(best[0].pointer)
+                ):
+                    best = [problem]
+    return best

@@ -1,0 +1,395 @@
+"""Generators for strings: by enum, format, pattern, meaning, example; then edges and oddities.
+
+Whatever is drawn from a pool was checked against the field's own length, pattern and format when the
+generator was compiled, so that drawing is one index operation.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.contract import Contract
+from vitesse_graph.synthetic.draw import NOW, Draw, Generate, Profile
+from vitesse_graph.synthetic.material import Pools
+from vitesse_graph.synthetic.meaning import Meaning, example_of, meaning_of, words
+from vitesse_graph.synthetic.patterns import pattern_sampler
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_STRING_RULES = ("type", "minLength", "maxLength", "pattern", "format", "enum", "const", "not")
+_EXTREME_SHARE = {"typical": 0.0, "boundary": 0.3, "adversarial": 0.4}
+
+ODD_TEXTS: tuple[str, ...] = (
+    "",
+    " ",
+    "  padded  ",
+    'O\'Brien "Bob" <b>&amp;</b>',
+    "'; DROP TABLE customers; --",
+    "${jndi:ldap://127.0.0.1/x} {{7*7}}",
+    "Zoë Łukasz 山田太郎",
+    "e\u0301cole nai\u0308ve",
+    "\u202eright to left \u05e9\u05dc\u05d5\u05dd",
+    "👩‍👩‍👧‍👦 🇩🇪",
+    "zero\u200bwidth\ufeff",
+    "line one\nline two\ttabbed\r\n",
+    "nul\x00inside",
+    "null",
+    "true",
+    "-0",
+    "1e309",
+    "undefined",
+    "../../etc/passwd",
+    "%00%0d%0a",
+    "=1+1",
+    "A" * 260,
+    "ß" * 300,
+)
+_ODD_EMAILS = (
+    "o'connor+tag@example.com",
+    "a@example.co.uk",
+    "UPPER.Case@EXAMPLE.COM",
+    "x" * 60 + "@example.com",
+)
+_ODD_MOMENTS = (
+    "2024-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2026-03-29T02:30:00+01:00", "2025-12-31T23:59:59.999999-11:00",
+    "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2025-06-15T12:00:00+14:00",
+)  # fmt: skip
+_ODD_DAYS = ("2024-02-29", "1970-01-01", "0001-01-01", "9999-12-31", "2000-12-31")
+_OPTIONS = re.compile(
+    r"(?:one of|can be|either|must be|allowed values?|possible values?|valid values?|options?)\b[^`\"'.]{0,40}"
+    r"((?:[`\"'][A-Za-z0-9_\-]{1,40}[`\"'](?:\s*,\s*(?:or\s+|and\s+)?|\s+or\s+|\s+and\s+|\s*\|\s*)?){2,})",
+    re.IGNORECASE,
+)
+
+
+def text_generator(name: str, parent: str, schema: JsonSchema, profile: Profile, material: Pools) -> Generate:
+    """The generator of one string field."""
+    contract = Contract(
+        {"type": "string", **{k: schema[k] for k in _STRING_RULES if k in schema and k != "type"}}
+    )
+    usual = _usual(name, parent, schema, material, contract)
+    if profile == "typical":
+        return usual
+    extremes = _extremes(name, schema, profile, contract)
+    if not extremes:
+        return usual
+    share, count = _EXTREME_SHARE[profile], len(extremes)
+
+    def generate(draw: Draw) -> Any:
+        if draw.random() < share:
+            return extremes[int(draw.random() * count)]
+        return usual(draw)
+
+    return generate
+
+
+def _usual(name: str, parent: str, schema: JsonSchema, material: Pools, contract: Contract) -> Generate:
+    options = described_options(schema)
+    if options and all(contract.is_valid(option) for option in options):
+        return _one_of(options)
+    meaning = meaning_of(name, schema, parent)
+    candidates: list[Callable[[], Generate | None]] = [
+        lambda: _by_format(schema, name, material),
+        lambda: _by_meaning(meaning, name, schema, material, contract),
+        lambda: _by_pattern(schema, contract),
+        lambda: _by_example(schema, contract),
+        lambda: _pooled(material.word, contract),
+        lambda: _pooled(material.sentence, contract),
+    ]
+    if "pattern" in schema:
+        candidates.insert(2, candidates.pop(3))  # the example shows the pattern better than a random walk
+    probe = Draw(random.Random(1))
+    for candidate in candidates:
+        generate = candidate()
+        if generate is not None and all(_fits(generate, probe, contract) for _ in range(4)):
+            return generate
+    return _last_resort(schema)
+
+
+def _fits(generate: Generate, probe: Draw, contract: Contract) -> bool:
+    probe.next_subject()
+    return contract.is_valid(generate(probe))
+
+
+def _pooled(pool: Sequence[str], contract: Contract) -> Generate | None:
+    """Entries of the pool that the field takes, still in step with `who`."""
+    fitting = [entry for entry in pool if contract.is_valid(entry)]
+    if not fitting:
+        return None
+    count, whole = len(fitting), len(pool)
+    if count == whole:
+        return lambda draw: fitting[draw.who % count]
+    kept = [entry if contract.is_valid(entry) else fitting[index % count] for index, entry in enumerate(pool)]
+    return lambda draw: kept[draw.who % whole]
+
+
+def _one_of(options: Sequence[Any]) -> Generate:
+    count = len(options)
+    return lambda draw: options[int(draw.random() * count)]
+
+
+def described_options(schema: JsonSchema) -> list[str]:
+    """Values that a description lists in quotes after words such as "one of"; [] when it lists none."""
+    found = _OPTIONS.search(str(schema.get("description", ""))[:2_000])
+    return re.findall(r"[`\"']([A-Za-z0-9_\-]+)[`\"']", found[1]) if found else []
+
+
+def _last_resort(schema: JsonSchema) -> Generate:
+    low = int(schema.get("minLength", 0) or 0)
+    high = int(schema.get("maxLength", 0) or max(low, 12))
+    length = max(low, min(high, 12))
+    return lambda draw: token(draw, length)
+
+
+def token(draw: Draw, length: int) -> str:
+    """Random lower-case letters and digits."""
+    return "".join(draw.rng.choices(_LETTERS, k=length))
+
+
+# by format
+
+
+def _by_format(schema: JsonSchema, name: str, material: Pools) -> Generate | None:
+    kind = schema.get("format")
+    if kind in ("date-time", "datetime"):
+        return moment_generator(name)
+    if kind == "date":
+        return day_generator(name)
+    if kind in ("email", "idn-email"):
+        return _pooled_plain(material.email)
+    if kind in ("uri", "url", "iri", "uri-reference", "uri-template", "iri-reference"):
+        return _pooled_plain(material.url)
+    if kind in _SIMPLE_FORMATS:
+        return _SIMPLE_FORMATS[kind]
+    if kind in ("hostname", "idn-hostname"):
+        return _pooled_plain(material.host)
+    if kind == "ipv4":
+        return _pooled_plain(material.ipv4)
+    return None
+
+
+def _pooled_plain(pool: Sequence[str]) -> Generate:
+    count = len(pool)
+    return lambda draw: pool[draw.who % count]
+
+
+def _uuid(draw: Draw) -> str:
+    return str(uuid.UUID(int=draw.rng.getrandbits(128), version=4))
+
+
+def _clock(draw: Draw) -> str:
+    second = int(draw.random() * 86_400)
+    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
+
+
+_SIMPLE_FORMATS: dict[Any, Generate] = {
+    "uuid": _uuid,
+    "guid": _uuid,
+    "time": _clock,
+    "duration": lambda draw: f"P{int(draw.random() * 30) + 1}D",
+    "ipv6": lambda draw: f"2001:db8::{int(draw.random() * 65_535):x}",
+    "byte": lambda draw: "dml0ZXNzZQ==",
+    "json-pointer": lambda draw: f"/items/{int(draw.random() * 9)}",
+    "regex": lambda draw: "^[a-z]+$",
+    "decimal": lambda draw: f"{draw.random() * 900:.2f}",
+}
+
+
+def _is_later(name: str) -> bool:
+    return any(
+        word in words(name) for word in ("updat", "modif", "last", "clos", "end", "paid", "expir", "due")
+    )
+
+
+def moment_generator(name: str) -> Generate:
+    """ISO 8601 moments; what is updated lies after what was created. One in eight carries an offset."""
+    later = _is_later(name)
+
+    def generate(draw: Draw) -> str:
+        at = draw.created + (int(draw.random() * (NOW - draw.created)) if later else 0)
+        if draw.random() < 0.125:
+            zone = timezone(timedelta(minutes=(-300, 60, 120, 330, 540)[int(draw.random() * 5)]))
+            return datetime.fromtimestamp(at, zone).isoformat()
+        return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+    return generate
+
+
+def day_generator(name: str) -> Generate:
+    """Days as YYYY-MM-DD; birthdays decades back."""
+    plain = words(name)
+    back = 30 * 365 * 86_400 if "birth" in plain or "dob" in plain else 0
+    later = _is_later(name)
+
+    def generate(draw: Draw) -> str:
+        at = draw.created + (int(draw.random() * (NOW - draw.created)) if later else 0) - back
+        return datetime.fromtimestamp(at, UTC).date().isoformat()
+
+    return generate
+
+
+# by meaning
+
+_POOL_OF: dict[Meaning, str] = {
+    "country": "country_code", "token": "", "sku": "", "id": "", "plain": "",
+}  # fmt: skip
+
+
+def _by_meaning(
+    meaning: Meaning, name: str, schema: JsonSchema, material: Pools, contract: Contract
+) -> Generate | None:
+    made = _MADE.get(meaning)
+    if made is not None:
+        generate = made(name, schema)
+        probe = Draw(random.Random(2))
+        if all(_fits(generate, probe, contract) for _ in range(4)):
+            return generate
+        return None
+    pool_name = _POOL_OF.get(meaning, meaning)
+    pool = getattr(material, pool_name, None) if pool_name else None
+    if pool is None:
+        return None
+    fitting = _pooled(pool, contract)
+    if fitting is None and meaning == "country_name":
+        return _pooled(material.country_code, contract)
+    if fitting is None and meaning == "paragraph":
+        return _pooled(material.sentence, contract) or _pooled(material.title, contract)
+    if meaning == "currency" and str(example_of(schema) or "X").islower():
+        return _pooled([code.lower() for code in pool], contract)
+    return fitting
+
+
+def _identifier(name: str, schema: JsonSchema) -> Generate:
+    example = example_of(schema)
+    if isinstance(example, str) and 3 <= len(example) <= 80 and re.search(r"\d", example):
+        return _like(example)
+    low = int(schema.get("minLength", 0) or 0)
+    high = int(schema.get("maxLength", 0) or 0)
+    stem = re.sub(r"_?(id|gid|sid|uid|ids|key|ref|number|no|code|reference)$", "", words(name))[:3]
+    prefix = f"{stem}_" if stem else ""
+    length = max(low, min(high, 17) if high else 17)
+    if length <= len(prefix) + 3:
+        prefix = ""
+    return lambda draw: prefix + token(draw, length - len(prefix))
+
+
+def _like(example: str) -> Generate:
+    """Texts of the example's shape: its leading word stays, digits and letters behind it vary."""
+    found = re.match(r"[A-Za-z]{2,8}[_\-:/]", example)
+    head = found[0] if found else ""
+    tail = example[len(head) :]
+    is_hex = bool(re.fullmatch(r"[0-9a-fA-F-]+", tail))
+
+    def generate(draw: Draw) -> str:
+        out = []
+        for character in tail:
+            if character.isdigit():
+                out.append(str(int(draw.random() * 10)))
+            elif character.isascii() and character.isalpha():
+                alphabet = "abcdef" if is_hex else "abcdefghijklmnopqrstuvwxyz"
+                letter = alphabet[int(draw.random() * len(alphabet))]
+                out.append(letter.upper() if character.isupper() else letter)
+            else:
+                out.append(character)
+        return head + "".join(out)
+
+    return generate
+
+
+def _money(name: str, schema: JsonSchema) -> Generate:
+    if re.search(r"\bcents?\b|smallest|minor unit", str(schema.get("description", "")).lower()):
+        return lambda draw: str(int(draw.random() * 90_000) + 100)
+    return lambda draw: f"{draw.random() * 900 + 1:.2f}"
+
+
+_MADE: dict[Meaning, Callable[[str, JsonSchema], Generate]] = {
+    "id": _identifier,
+    "token": lambda name, schema: lambda draw: token(draw, 24),
+    "sku": lambda name, schema: lambda draw: f"SKU-{int(draw.random() * 90_000) + 10_000}",
+    "moment": lambda name, schema: moment_generator(name),
+    "day": lambda name, schema: day_generator(name),
+    "unix_seconds": lambda name, schema: lambda draw: str(draw.created),
+    "unix_milliseconds": lambda name, schema: lambda draw: str(draw.created * 1000),
+    "amount": _money,
+    "minor_amount": _money,
+    "percent": lambda name, schema: lambda draw: f"{draw.random() * 30:.1f}",
+    "quantity": lambda name, schema: lambda draw: str(int(draw.random() * 20) + 1),
+    "latitude": lambda name, schema: lambda draw: f"{draw.random() * 120 - 60:.6f}",
+    "longitude": lambda name, schema: lambda draw: f"{draw.random() * 340 - 170:.6f}",
+    "year": lambda name, schema: lambda draw: str(2010 + int(draw.random() * 16)),
+    "age": lambda name, schema: lambda draw: str(18 + int(draw.random() * 60)),
+}
+
+
+def _by_pattern(schema: JsonSchema, contract: Contract) -> Generate | None:
+    pattern = schema.get("pattern")
+    if not isinstance(pattern, str):
+        return None
+    sample = pattern_sampler(pattern, int(schema.get("minLength", 0) or 0), schema.get("maxLength"))
+    if sample is None:
+        return None
+    rng = random.Random(pattern)
+    fitting: list[str] = []
+    for _ in range(400):
+        text = sample(rng)
+        if contract.is_valid(text):
+            fitting.append(text)
+        if len(fitting) == 64:
+            break
+    return _one_of(list(dict.fromkeys(fitting))) if fitting else None
+
+
+def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:
+    example = example_of(schema)
+    if not isinstance(example, str) or not contract.is_valid(example):
+        return None
+    if re.search(r"\d", example) and len(example) <= 64 and "://" not in example:
+        return _like(example)
+    return lambda draw: example
+
+
+# edges and oddities
+
+
+def _extremes(name: str, schema: JsonSchema, profile: Profile, contract: Contract) -> list[str]:
+    """Texts at the edge of what the field's contract allows; all of them are valid."""
+    if "enum" in schema or "const" in schema:
+        return []
+    kind = schema.get("format")
+    meaning = meaning_of(name, schema)
+    if kind in ("date-time", "datetime") or (kind is None and meaning == "moment"):
+        texts: Sequence[str] = _ODD_MOMENTS if profile == "adversarial" else _ODD_MOMENTS[:4]
+    elif kind == "date" or (kind is None and meaning == "day"):
+        texts = _ODD_DAYS if profile == "adversarial" else _ODD_DAYS[:2]
+    elif kind in ("email", "idn-email") or (kind is None and meaning == "email" and profile == "boundary"):
+        texts = _ODD_EMAILS
+    elif meaning in _STRUCTURED and profile == "boundary":
+        texts = ()
+    elif profile == "adversarial":
+        texts = ODD_TEXTS
+    else:
+        texts = ("Zoë Łukasz 山田太郎", *_edge_lengths(schema))
+    return [text for text in texts if contract.is_valid(text)]
+
+
+# A boundary record stays a plausible one: an id, a currency or a phone number is not stretched.
+_STRUCTURED: frozenset[Meaning] = frozenset(
+    ("id", "phone", "country", "country_code", "country_name", "language", "language_short", "time_zone",
+     "currency", "url", "host", "ipv4", "unix_seconds", "unix_milliseconds", "amount", "minor_amount", "percent",
+     "quantity", "latitude", "longitude", "age", "year", "token", "colour", "postcode", "state", "clock")
+)  # fmt: skip
+
+
+def _edge_lengths(schema: JsonSchema) -> list[str]:
+    longest = schema.get("maxLength")
+    shortest = int(schema.get("minLength", 0) or 0)
+    long_length = int(longest) if isinstance(longest, int) and longest <= 4_000 else 120
+    texts = ["".join("Long text "[i % 10] for i in range(max(long_length, shortest)))]
+    if shortest:
+        texts.append("x" * shortest)
+    return texts
