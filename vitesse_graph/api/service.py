@@ -57,6 +57,8 @@ class Outcome(Model):
     error: str | None = None
     """The last failure, when the status is `failed`."""
     values: dict[str, Any] = {}
+    is_unfinished: bool = False
+    """A run stopped in the middle (a crash, or a gate): steps are still to be run."""
 
     @property
     def state(self) -> SharedWhiteboardState:
@@ -110,11 +112,23 @@ class IntegrationService:
         return await self._run(chosen, request, context, on_event)
 
     async def resume(
-        self, integration_id: str, *, context: VitesseContext | None = None, on_event: OnEvent | None = None
+        self,
+        integration_id: str,
+        *,
+        better: dict[str, Any] | None = None,
+        context: VitesseContext | None = None,
+        on_event: OnEvent | None = None,
     ) -> Outcome:
-        """Goes on after a crash, from the step that had not ended."""
-        await self._existing(integration_id)
-        return await self._run(integration_id, None, context, on_event)
+        """Goes on after a crash or a failed step, with better input where there is some.
+
+        A waiting gate is left waiting.
+        """
+        outcome = await self._existing(integration_id)
+        if outcome.waiting is not None and not better:
+            return outcome
+        # After a crash the same run goes on (None); after its end a new one starts where it failed.
+        given = None if outcome.is_unfinished and not better else (better or {})
+        return await self._run(integration_id, given, context, on_event)
 
     async def answer(
         self,
@@ -197,6 +211,7 @@ class IntegrationService:
             waiting=waiting,
             error=errors[-1]["message"] if errors and status == "failed" else None,
             values=values,
+            is_unfinished=bool(snapshot.next),
         )
 
     async def _run(
@@ -257,9 +272,7 @@ class IntegrationService:
 
     async def sync(self, integration_id: str, *, full: bool = False, dry_run: bool = False) -> SyncReport:
         """Runs one sync now and waits for its end."""
-        answer = await self.call_runtime(
-            integration_id, "POST", "/sync", {"full": full, "dry_run": dry_run}
-        )
+        answer = await self.call_runtime(integration_id, "POST", "/sync", {"full": full, "dry_run": dry_run})
         return SyncReport.model_validate(answer)
 
     async def runtime_status(self, integration_id: str) -> RuntimeStatus:
@@ -283,6 +296,12 @@ class IntegrationService:
         deployer = self._services.deployer(deployment.target)
         return await deployer.get_logs(integration_id, lines=lines)
 
+    async def undeploy(self, integration_id: str) -> None:
+        """Takes down the workload and its sandboxes; the thread stays. Nothing deployed: nothing done."""
+        outcome = await self._existing(integration_id)
+        if outcome.state.deployment is not None:
+            await self._services.undeploy(integration_id, outcome.state.deployment)
+
     async def delete(self, integration_id: str) -> None:
         """Undeploys and forgets; the audit log stays. Raises NotFoundError."""
         outcome = await self._existing(integration_id)
@@ -297,4 +316,11 @@ class IntegrationService:
             await self._services.registry.audit(integration_id, "delete")
 
 
-__all__ = ["InputError", "IntegrationService", "Outcome", "PendingGate", "new_integration_id", "parse_decision"]
+__all__ = [
+    "InputError",
+    "IntegrationService",
+    "Outcome",
+    "PendingGate",
+    "new_integration_id",
+    "parse_decision",
+]

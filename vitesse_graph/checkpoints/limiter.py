@@ -118,6 +118,8 @@ async def restore(graph: _RestorableGraph, thread_id: str, checkpoint_id: str) -
     config: RunnableConfig = {"configurable": {"thread_id": thread_id, "checkpoint_id": checkpoint_id}}
     snapshot = await graph.aget_state(config)
     if snapshot is None or not snapshot.values:
-        raise NotFoundError(f"thread {thread_id} has no checkpoint {checkpoint_id}; list them with its history")
+        raise NotFoundError(
+            f"thread {thread_id} has no checkpoint {checkpoint_id}; list them with its history"
+        )
     forked: RunnableConfig = await graph.aupdate_state(snapshot.config, None, as_node="__copy__")
     return forked

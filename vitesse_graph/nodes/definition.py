@@ -147,7 +147,11 @@ def build_definition(
         name=f"{state.source_api_spec.api_name} → {state.dest_api_spec.api_name}",
         version=version,
         source=_source_side(
-            state.source_api_spec, source_shape, state.source_auth, _params(state, "source"), urls.get("source")
+            state.source_api_spec,
+            source_shape,
+            state.source_auth,
+            _params(state, "source"),
+            urls.get("source"),
         ),
         dest=_dest_side(
             state.dest_api_spec, dest_shape, state.dest_auth, _params(state, "dest"), urls.get("dest")

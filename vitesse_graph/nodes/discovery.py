@@ -23,24 +23,9 @@ def request_digest(state: SharedWhiteboardState) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
-def _ensure_found(found: DiscoveredApis, state: SharedWhiteboardState) -> tuple[DiscoveryResult, DiscoveryResult]:
-    missing = [
-        f"{role} ({option})"
-        for role, option, result in (
-            ("the API to read from", "source", found.source),
-            ("the API to write to", "dest", found.dest),
-        )
-        if result is None or not result.spec_url
-    ]
-    if missing:
-        reasons = [note for note in found.notes if note]
-        said = f": {'; '.join(reasons)}" if reasons else ""
-        raise InputError(
-            f"cannot tell {' and '.join(missing)} from the intent{said}. "
-            "Give its specification's URL or file, or a name the catalogue knows"
-        )
-    if found.source is None or found.dest is None:
-        raise AssertionError("both are there: none is missing")
+def _ensure_found(found: DiscoveredApis) -> tuple[DiscoveryResult, DiscoveryResult]:
+    if found.source is None or not found.source.spec_url or found.dest is None or not found.dest.spec_url:
+        raise InputError("; ".join(found.notes) or "name the source and the destination API")
     return found.source, found.dest
 
 
@@ -60,10 +45,8 @@ async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContex
         status="discovering",
         created_by=context_of(runtime).actor,
     )
-    found = await asyncio.to_thread(
-        discover_pair, state.user_intent, source=state.source, dest=state.dest
-    )
-    source, dest = _ensure_found(found, state)
+    found = await asyncio.to_thread(discover_pair, state.user_intent, source=state.source, dest=state.dest)
+    source, dest = _ensure_found(found)
     summary = f"{source.api_name} → {dest.api_name}"
     await services.registry.save_integration(
         integration_id, source_api=source.api_name, dest_api=dest.api_name, next_step="ingest"

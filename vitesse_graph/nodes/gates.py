@@ -25,8 +25,8 @@ from vitesse_graph.state.review import (
     GateName,
     GuardianEdit,
     IngestParameters,
-    MappingEdit,
     MapParameters,
+    MappingEdit,
     ReviewDecision,
     ReviewRecord,
     TestParameters,
@@ -55,9 +55,7 @@ def _already_decided(gate: GateName, state: SharedWhiteboardState) -> bool:
     return last is not None and last.gate == gate and last.type in ("approve", "edit")
 
 
-def _ask(
-    gate: GateName, state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
-) -> ReviewDecision:
+def _ask(gate: GateName, state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> ReviewDecision:
     emit(runtime, gate, "awaiting_approval")
     return interrupt(build_proposal(gate, state), response_schema=DECISIONS[gate])
 
@@ -119,7 +117,12 @@ def _with_specs(state: SharedWhiteboardState, parameters: IngestParameters | Dis
         result = getattr(found, role)
         if location and result is not None:
             update[role] = result.model_copy(
-                update={"spec_url": location, "source": "given", "confidence_score": 1.0, "why": "given by a person"}
+                update={
+                    "spec_url": location,
+                    "source": "given",
+                    "confidence_score": 1.0,
+                    "why": "given by a person",
+                }
             )
     return {"discovered_apis": found.model_copy(update=update).dump()} if update else {}
 
@@ -299,7 +302,9 @@ def _approved(
     if isinstance(decision.parameters, DeployParameters):
         wishes |= _given(decision.parameters)
     if not has_passed:
-        return Command(goto=gate, update={"review_error": "only edited rows can change a test that did not pass"})
+        return Command(
+            goto=gate, update={"review_error": "only edited rows can change a test that did not pass"}
+        )
     update = {**record, "next_step": "deploy"}
     if wishes:
         before = state.deployment_config.dump() if state.deployment_config else {}

@@ -85,9 +85,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             threshold=context.health_threshold,
             on_progress=on_progress,
         )
-    await services.registry.save_test_results(
-        integration_id, state.mapping_logic.version, results.dump()
-    )
+    await services.registry.save_test_results(integration_id, state.mapping_logic.version, results.dump())
     summary = (
         f"health {results.health_score:.0f} after {results.calls_made} shadow calls ({results.mode})"
         + ("" if results.passed else f": {'; '.join(results.hard_fails[:2]) or 'below the threshold'}")

@@ -55,9 +55,7 @@ def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
         shape = spec.source if role == "source" else spec.dest
         key = shape.endpoint.key if shape else ""
         args[f"{role}_endpoint"] = key
-        others = [
-            f"`{c.endpoint.key}` ({c.score:.2f})" for c in spec.candidates if c.endpoint.key != key
-        ]
+        others = [f"`{c.endpoint.key}` ({c.score:.2f})" for c in spec.candidates if c.endpoint.key != key]
         guesses = [
             f"guessed {_cell(g.about)}: {_cell(g.value)} ({g.confidence:.2f}; {_cell(g.evidence)})"
             for g in sorted(spec.guesses, key=lambda g: g.confidence)
@@ -72,7 +70,11 @@ def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
                     *(f"warning at `{w.pointer}`: {_cell(w.message)}" for w in spec.warnings[:3]),
                     f"chosen because {_cell('; '.join(reasons))}" if reasons else "named by a person",
                     f"auth: {spec.auth.type}; {spec.operation_count} operations"
-                    + (f", {len(spec.unreadable_operations)} unreadable" if spec.unreadable_operations else ""),
+                    + (
+                        f", {len(spec.unreadable_operations)} unreadable"
+                        if spec.unreadable_operations
+                        else ""
+                    ),
                     *([f"could also be {', '.join(others)}"] if others else []),
                 ]
             )
@@ -125,7 +127,10 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
         points = [
             *(f"hard fail: {_cell(fail)}" for fail in results.hard_fails),
             *(f"{issue.side}: {_cell(issue.message)} → {_cell(issue.remedy)}" for issue in results.issues),
-            *(f"{finding.kind} `{finding.dest_field or finding.source_field or ''}`: {_cell(finding.detail)}" for finding in results.findings),
+            *(
+                f"{finding.kind} `{finding.dest_field or finding.source_field or ''}`: {_cell(finding.detail)}"
+                for finding in results.findings
+            ),
             *(_cell(warning) for warning in results.warnings),
         ]
         parts.append(

@@ -11,14 +11,18 @@ from contextlib import AsyncExitStack
 from typing import Any, Self
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.graph import Graph
+from langgraph.constants import START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 from pydantic import ValidationError
 
-from vitesse_graph.errors import ConflictError, InputError
+from vitesse_graph.errors import ConflictError, DecisionError, InputError, VitesseError
+from vitesse_graph.nodes.step import one_line
 from vitesse_graph.services import Services, get_services, use_services
 from vitesse_graph.state.request import IntegrationRequest
 from vitesse_graph.state.review import DECISIONS, ReviewDecision
+from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 
 def checked_input(given: Any) -> dict[str, Any]:
@@ -78,8 +82,22 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
                     input = None
             # A finished step must never run again after a crash, so each is stored before the next.
             options["durability"] = "sync"
-            async for chunk in super().astream(input, config, **options):
-                yield chunk
+            try:
+                async for chunk in super().astream(input, config, **options):
+                    yield chunk
+            except ValidationError as error:
+                raise _in_one_line(error) from error
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """The picture: steps, gates and their edges.
+
+        Left out are the handlers that write a failure down, and the edges by which a run that
+        failed goes on where it stopped: they lead from the start to every step.
+        """
+        return _without_plumbing(super().get_graph(config, xray=xray))
+
+    async def aget_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        return _without_plumbing(await super().aget_graph(config, xray=xray))
 
     async def _is_repeat(self, command: Command[Any], config: RunnableConfig) -> bool:
         """Whether the answer repeats the last one; ConflictError when it contradicts it.
@@ -101,6 +119,29 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
             f"{last['gate']} was already answered ({last['type']}{' by ' + last['by'] if last.get('by') else ''}) "
             "and nothing waits for an answer; look at the integration's status"
         )
+
+
+def _in_one_line(error: ValidationError) -> VitesseError:
+    """What a person can mend: a spoilt field of the whiteboard, or a malformed answer."""
+    if error.title == SharedWhiteboardState.__name__:
+        return InputError(one_line(error))
+    said = error.errors()[0]
+    where = ".".join(str(part) for part in said["loc"])
+    reason = said["msg"].removeprefix("Value error, ")
+    return DecisionError(
+        f"the answer was refused{' at ' + where if where else ''}: {reason}; the gate still waits"
+    )
+
+
+def _without_plumbing(drawn: Graph) -> Graph:
+    hidden = {name for name in drawn.nodes if "error_handler__" in name}
+    edges = [
+        edge
+        for edge in drawn.edges
+        if not {edge.source, edge.target} & hidden
+        and (edge.source != START or edge.target in ("discovery", "heal"))
+    ]
+    return Graph(nodes={k: v for k, v in drawn.nodes.items() if k not in hidden}, edges=edges)
 
 
 def as_decision(answer: Any, gate: str) -> ReviewDecision | None:

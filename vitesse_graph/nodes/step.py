@@ -62,23 +62,34 @@ def one_line(error: BaseException) -> str:
     return f"{type(error).__name__}; the server's log has the details. Run the step again"
 
 
-async def on_failure(state: SharedWhiteboardState, error: NodeError) -> Command[Literal["__end__"]]:
+async def on_failure(
+    state: SharedWhiteboardState, error: NodeError, runtime: Runtime[VitesseContext]
+) -> Command[Literal["__end__"]]:
     """Writes a failed step on the whiteboard and ends the run; what earlier steps made stays."""
     message = one_line(error.error)
     step = error.node if error.node in STEPS else "discovery"
-    _log.warning("step %s of %s failed: %s", error.node, state.workflow_id, message, exc_info=error.error)
+    integration_id = thread_id_of(runtime, state)
+    is_expected = isinstance(error.error, VitesseError)
+    _log.warning(
+        "step %s of %s failed: %s",
+        step,
+        integration_id,
+        message,
+        exc_info=None if is_expected else error.error,
+    )
     entry = StepError(
         step=error.node, kind=type(error.error).__name__, message=message, retry=step, at=now_iso()
     )
-    if state.workflow_id:
-        services = await get_services()
-        await services.registry.save_integration(state.workflow_id, status="failed", next_step=step)
-        await services.registry.audit(
-            state.workflow_id, step, outcome="failed", detail={"message": message, "kind": entry.kind}
-        )
+    services = await get_services()
+    await services.registry.save_integration(integration_id, status="failed", next_step=step)
+    await services.registry.audit(
+        integration_id, step, outcome="failed", detail={"message": message, "kind": entry.kind}
+    )
+    emit(runtime, step, "failed", message=message)
     return Command(
         goto=END,
         update={
+            "workflow_id": integration_id,
             "errors": [entry.dump()],
             "status": "failed",
             "next_step": step,

@@ -24,7 +24,16 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 """An escaped NUL in JSON text: `\\u0000` after an even number of backslashes."""
 _SCHEMA_LOCK = 0x5649_5445_5353_4552
 _COLUMNS = frozenset(
-    {"user_intent", "source_api", "dest_api", "status", "next_step", "health_score", "service_url", "created_by"}
+    {
+        "user_intent",
+        "source_api",
+        "dest_api",
+        "status",
+        "next_step",
+        "health_score",
+        "service_url",
+        "created_by",
+    }
 )
 
 
@@ -75,7 +84,8 @@ class Registry:
         statements = resources.files("vitesse_graph.registry").joinpath("schema.sql").read_text("utf-8")
         async with self._pool.connection() as connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_SCHEMA_LOCK,))
-            await connection.execute(sql.SQL(statements))  # type: ignore[arg-type]
+            # several statements at once cannot be prepared
+            await connection.execute(statements.encode(), prepare=False)
 
     async def save_integration(self, integration_id: str, **columns: Any) -> None:
         """Makes or updates a row; only the columns given change."""

@@ -48,6 +48,12 @@ DriftKind = Literal[
     "pagination_changed",
     "base_url_changed",
     "deprecated",
+    "field_optional",
+    "constraint_changed",
+    "parameter_changed",
+    "content_type_changed",
+    "rate_limit_changed",
+    "version_changed",
 ]
 
 

@@ -1,0 +1,71 @@
+"""What commands print: tables and progress for people, one JSON document with `--json`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+console = Console(highlight=False)
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON document instead of tables."
+)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout."""
+    click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table; cells are shown as text, never as markup."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(as_text(cell) for cell in row))
+    console.print(table)
+
+
+def as_text(value: Any) -> Any:
+    """A cell as plain text: what a vendor wrote is never read as markup."""
+    from rich.text import Text
+
+    if isinstance(value, float):
+        return Text(f"{value:g}")
+    if isinstance(value, list):
+        return Text(", ".join(str(item) for item in value))
+    return Text("" if value is None else str(value))
+
+
+def print_markdown(text: str) -> None:
+    console.print(Markdown(text))
+
+
+@contextmanager
+def progress(description: str) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A progress line fed by the graph's events; silent where the output is no terminal."""
+    if not console.is_terminal:
+        yield lambda event: None
+        return
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+        console=console, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(description, total=None)
+
+        def on_event(event: dict[str, Any]) -> None:
+            step = event.get("step", "")
+            if event.get("event") == "vitesse.step.progress":
+                bar.update(task, description=f"{step}", completed=event["done"], total=event["total"])
+            else:
+                bar.update(task, description=f"{step} {event.get('summary', '')}"[:100], total=None)
+
+        yield on_event

@@ -1,0 +1,254 @@
+"""Commands that drive the graph: run, review, resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vitesse_graph.cli.output import console, json_option, print_json, print_markdown, print_table, progress
+from vitesse_graph.cli.session import open_service, run_async
+from vitesse_graph.errors import DecisionError, InputError
+
+
+def location(spec: str | None) -> str | None:
+    """A file as an absolute path (the thread may be resumed from another folder); all else as given."""
+    if spec is None or "://" in spec:
+        return spec
+    path = Path(spec).expanduser()
+    if path.exists():
+        return str(path.resolve())
+    if path.suffix or "/" in spec:
+        raise InputError(f"no file {spec}; give a URL, a file that exists, or an API's name")
+    return spec
+
+
+def summary_of(outcome: Any) -> dict[str, Any]:
+    """What a run gives back with `--json`."""
+    values = outcome.values
+    return {
+        "integration_id": outcome.integration_id,
+        "status": outcome.status,
+        "next_step": outcome.next_step,
+        "waiting": outcome.waiting.dump() if outcome.waiting else None,
+        "error": outcome.error,
+        "health_score": values.get("health_score"),
+        "mapping": values.get("mapping_logic"),
+        "deployment": values.get("deployment"),
+    }
+
+
+def print_outcome(outcome: Any) -> None:
+    """Where it stands, for a person."""
+    state = outcome.state
+    if state.mapping_logic is not None:
+        from vitesse_graph.transforms import describe
+
+        print_table(
+            f"mapping, version {state.mapping_logic.version}",
+            ["source", "destination", "transform", "sure"],
+            [
+                [row.source_field, row.dest_field, describe(row), f"{row.confidence:.2f}"]
+                for row in state.mapping_logic.transformations
+            ],
+        )
+        required = [q for q in state.mapping_logic.questions if q.required]
+        if required:
+            print_table(
+                "a person must decide", ["field", "question"], [[q.dest_field, q.text] for q in required]
+            )
+    line = f"{outcome.integration_id}: {outcome.status}"
+    if state.health_score is not None:
+        line += f", health {state.health_score:.0f}"
+    if state.deployment is not None and state.deployment.status == "running":
+        env = state.deployment.environments
+        line += f", running at {state.deployment.service_url}"
+        line += f" (source {env.get('source', 'live')}, destination {env.get('dest', 'live')})"
+    console.print(line, markup=False, soft_wrap=True)
+    if outcome.waiting is not None:
+        console.print(
+            f"{outcome.waiting.gate} waits for an answer: vitesse review {outcome.integration_id}",
+            markup=False,
+        )
+
+
+def finish(outcome: Any, as_json: bool) -> int:
+    """Prints the end of a run; the command's exit code."""
+    if as_json:
+        print_json(summary_of(outcome))
+    else:
+        print_outcome(outcome)
+    if outcome.status == "failed":
+        click.echo(f"vitesse: {outcome.error or 'the run failed'}", err=True)
+        if not as_json:
+            click.echo(f"go on with: vitesse resume {outcome.integration_id}", err=True)
+        kinds = [e["kind"] for e in outcome.values.get("errors") or []]
+        return 2 if kinds and kinds[-1] in _MENDABLE else 1
+    return 0
+
+
+_MENDABLE = frozenset(
+    {"InputError", "SpecError", "MappingError", "NotFoundError", "ValidationError", "NotPassed"}
+)
+
+
+async def answer_gates(service: Any, outcome: Any, context: Any, on_event: Any) -> Any:
+    """Asks at each gate until the run ends. A refused answer is asked again."""
+    from vitesse_graph.cli.gates import ask
+
+    while outcome.waiting is not None:
+        answer = ask(outcome)
+        try:
+            outcome = await service.answer(outcome.integration_id, answer, context=context, on_event=on_event)
+        except DecisionError as error:
+            click.echo(str(error), err=True)
+            outcome = await service.look(outcome.integration_id)
+    return outcome
+
+
+@click.command()
+@click.option("--intent", default="", help="What should happen, in a sentence.")
+@click.option("--source", help="API to read from: specification URL or file, or a name.")
+@click.option("--dest", help="API to write to: specification URL or file, or a name.")
+@click.option("--source-endpoint", help='Which list to read, such as "GET /customers".')
+@click.option("--dest-endpoint", help='Which call to make, such as "POST /contacts".')
+@click.option("--source-auth", help="Where the credential is: env:NAME or file:PATH.")
+@click.option("--dest-auth", help="Where the credential is: env:NAME or file:PATH.")
+@click.option("--approve-all", is_flag=True, help="Ask nobody: from intent to active in one go.")
+@click.option("--before-deploy", is_flag=True, help="Ask only before deploying.")
+@click.option("--no-ask", is_flag=True, help="Stop at the first gate instead of asking here.")
+@click.option("--target", help="Where to deploy: process (default) or another installed target.")
+@click.option("--schedule", help='How often to sync: hourly, "every 30 minutes", or cron.')
+@click.option(
+    "--sync/--no-sync", "sync_after", default=True, show_default=True, help="Run a first sync when active."
+)
+@json_option
+def run(
+    approve_all: bool, before_deploy: bool, no_ask: bool, sync_after: bool, as_json: bool, **given: str | None
+) -> int:
+    """From an intent to an active integration; asks at each gate unless told not to."""
+    from vitesse_graph.state.context import VitesseContext
+
+    request = {
+        "user_intent": given["intent"] or "",
+        "source": location(given["source"]),
+        "dest": location(given["dest"]),
+        "source_endpoint": given["source_endpoint"],
+        "dest_endpoint": given["dest_endpoint"],
+        "source_auth": given["source_auth"],
+        "dest_auth": given["dest_auth"],
+        "deployment_target": given["target"],
+        "schedule": given["schedule"],
+    }
+    request = {key: value for key, value in request.items() if value is not None}
+    if not request["user_intent"] and not ("source" in request and "dest" in request):
+        raise InputError("say what should happen with --intent, or name both sides with --source and --dest")
+    approvals = "none" if approve_all else "before_deploy" if before_deploy else "every_step"
+    context = VitesseContext(approvals=approvals)  # type: ignore[call-arg]
+
+    async def work() -> int:
+        async with open_service() as service:
+            with progress("starting") as on_event:
+                outcome = await service.start(request, context=context, on_event=on_event)
+            if outcome.waiting is not None and not no_ask and not as_json:
+                outcome = await answer_gates(service, outcome, context, None)
+            code = finish(outcome, as_json)
+            if code == 0 and outcome.status == "active" and sync_after and not as_json:
+                with progress("first sync"):
+                    report = await service.sync(outcome.integration_id)
+                print_sync(report)
+            return code
+
+    return run_async(work())
+
+
+def print_sync(report: Any) -> None:
+    """One sync run as a table that adds up."""
+    print_table(
+        f"sync {report.status} in {report.duration_seconds:.1f} s",
+        ["fetched", "created", "updated", "unchanged", "filtered", "quarantined", "deleted"],
+        [
+            [
+                report.fetched, report.created, report.updated, report.unchanged,
+                report.filtered, report.quarantined, report.deleted,
+            ]
+        ],
+    )  # fmt: skip
+    if report.error:
+        click.echo(report.error, err=True)
+
+
+@click.command()
+@click.argument("integration_id")
+@click.option(
+    "--decision", type=click.Choice(["approve", "edit", "retry", "reject"]), help="Answer without asking."
+)
+@click.option("--answer", "answer_file", type=click.Path(), help="JSON file with the whole decision.")
+@click.option("--by", default="", help="Who decides, for the audit log.")
+@click.option("--show", is_flag=True, help="Only show what waits.")
+@json_option
+def review(
+    integration_id: str, decision: str | None, answer_file: str | None, by: str, show: bool, as_json: bool
+) -> int:
+    """Show the gate that waits, and answer it."""
+    from vitesse_graph.cli.specs import read_json_file
+    from vitesse_graph.state.context import VitesseContext
+
+    context = VitesseContext(actor=by)  # type: ignore[call-arg]
+
+    async def work() -> int:
+        async with open_service() as service:
+            outcome = await service.look(integration_id)
+            if outcome.waiting is None and not (decision or answer_file):
+                click.echo(f"no gate waits; status {outcome.status}")
+                return 0
+            if show:
+                if as_json:
+                    print_json(outcome.waiting.dump())
+                else:
+                    print_markdown(str(outcome.waiting.proposal.get("summary", "")))
+                return 0
+            if answer_file or decision:
+                answer = read_json_file(answer_file, "answer") if answer_file else {"type": decision}
+                outcome = await service.answer(integration_id, answer, context=context)
+            else:
+                outcome = await answer_gates(service, outcome, context, None)
+            return finish(outcome, as_json)
+
+    return run_async(work())
+
+
+@click.command()
+@click.argument("integration_id")
+@click.option("--source", help="A better source specification or name.")
+@click.option("--dest", help="A better destination specification or name.")
+@click.option("--intent", help="A better intent.")
+@click.option("--approve-all", is_flag=True)
+@json_option
+def resume(
+    integration_id: str,
+    source: str | None,
+    dest: str | None,
+    intent: str | None,
+    approve_all: bool,
+    as_json: bool,
+) -> int:
+    """Go on after a crash or a failed step, with better input where it is given."""
+    from vitesse_graph.state.context import VitesseContext
+
+    context = VitesseContext(approvals="none" if approve_all else "every_step")  # type: ignore[call-arg]
+    better = {"source": location(source), "dest": location(dest), "user_intent": intent}
+    better = {key: value for key, value in better.items() if value is not None}
+
+    async def work() -> int:
+        async with open_service() as service:
+            with progress("resuming") as on_event:
+                outcome = await service.resume(
+                    integration_id, better=better, context=context, on_event=on_event
+                )
+            if outcome.waiting is not None and not as_json:
+                outcome = await answer_gates(service, outcome, context, None)
+            return finish(outcome, as_json)
+
+    return run_async(work())
