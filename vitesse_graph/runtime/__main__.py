@@ -1,0 +1,93 @@
+"""`python -m vitesse_graph.runtime DEFINITION.json [--port N] [--host 127.0.0.1]`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import signal
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from vitesse_graph.errors import InputError, VitesseError
+from vitesse_graph.state.definition import IntegrationDefinition
+
+
+def load_definition(path: str) -> IntegrationDefinition:
+    """The definition in a JSON file, or in an unpacked bundle's `definition.json`. Raises InputError."""
+    file = Path(path)
+    if file.is_dir():
+        file = file / "definition.json"
+    try:
+        return IntegrationDefinition.model_validate(json.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InputError(f"{file} is no integration definition: {where}: {first['msg']}") from error
+    except ValueError as error:
+        raise InputError(f"{file} is no JSON") from error
+
+
+async def serve(definition: IntegrationDefinition, host: str, port: int) -> None:
+    """Runs the service until SIGTERM or SIGINT; finishes what is in flight, commits, leaves."""
+    from aiohttp import web
+
+    from vitesse_graph.runtime.logs import configure_logging
+    from vitesse_graph.runtime.service import RuntimeService
+    from vitesse_graph.runtime.surface import make_app
+    from vitesse_graph.settings import get_settings
+
+    settings = get_settings()
+    service = RuntimeService(definition, settings)
+    configure_logging(
+        definition.integration_id, service.redactor, level=settings.log_level, as_json=settings.log_json
+    )
+    log = logging.getLogger("vitesse_graph.runtime")
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    runner = web.AppRunner(
+        make_app(service),
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=False,
+        shutdown_timeout=5,
+    )
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        await service.start()
+        log.info("listening on http://%s:%d", host, runner.addresses[0][1])
+        await stopping.wait()
+        log.info("stopping: what is in flight is finished first")
+        await service.stop()
+    finally:
+        await runner.cleanup()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit codes: 0 stopped as asked, 2 bad input, 1 anything else."""
+    parser = argparse.ArgumentParser(prog="python -m vitesse_graph.runtime", description=__doc__)
+    parser.add_argument("definition", help="the integration's definition (JSON)")
+    parser.add_argument("--port", type=int, default=8080)
+    parser.add_argument("--host", default="127.0.0.1")
+    options = parser.parse_args(arguments)
+    try:
+        asyncio.run(serve(load_definition(options.definition), options.host, options.port))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
+        return 2
+    except (VitesseError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

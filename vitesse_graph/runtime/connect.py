@@ -1,0 +1,102 @@
+"""Opening the two APIs of an integration: guarded sessions, credentials, pacers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from vitesse_graph.runtime.auth import Authenticator, StaticAuth, as_grant, build_credentials, read_credential
+from vitesse_graph.runtime.client import ApiClient
+from vitesse_graph.runtime.limiter import shared_limiter
+from vitesse_graph.runtime.secrets import Redactor, SecretResolver
+from vitesse_graph.runtime.store import Store
+from vitesse_graph.state.definition import IntegrationDefinition, Side
+
+if TYPE_CHECKING:
+    from vitesse_graph.http import AddressPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a runner behaves, apart from what it moves."""
+
+    batch_size: int = 100
+    """Most records in one write call, where the destination takes several."""
+    patience_seconds: float = 120.0
+    """How long a side may stay away before the run ends as failed."""
+    stop_grace_seconds: float = 20.0
+    """How long writes under way may take to end when the run is stopped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both APIs, opened."""
+
+    source: ApiClient
+    dest: ApiClient
+
+
+@asynccontextmanager
+async def open_sides(
+    definition: IntegrationDefinition,
+    *,
+    policy: AddressPolicy,
+    redactor: Redactor,
+    store: Store | None,
+    options: Options,
+    resolver: SecretResolver | None = None,
+) -> AsyncIterator[Sides]:
+    """Clients for both sides, closed at the end. Raises InputError for a credential that cannot be read."""
+    async with AsyncExitStack() as stack:
+
+        async def client(side: Side, connections: int) -> ApiClient:
+            session = await stack.enter_async_context(open_session(policy, connections))
+            credential = read_credential(side, redactor=redactor, resolver=resolver)
+            auth = _authenticator(side, credential, session, store, redactor)
+            name = side.auth_ref or f"none:{definition.integration_id}"
+            limiter = shared_limiter(_origin(side), name, side.rate_limit)
+            return ApiClient(
+                side, session, auth, limiter, redactor=redactor, patience_seconds=options.patience_seconds
+            )
+
+        yield Sides(
+            source=await client(definition.source, 4),
+            dest=await client(definition.dest, definition.concurrency + 2),
+        )
+
+
+def open_session(policy: AddressPolicy, connections: int) -> aiohttp.ClientSession:
+    """A session that refuses forbidden addresses, keeps no cookies and reads no proxy settings."""
+    from vitesse_graph.http import guarded_connector
+
+    return aiohttp.ClientSession(
+        connector=guarded_connector(policy, limit=connections),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trust_env=False,
+        headers={"User-Agent": "vitesse-runtime"},
+    )
+
+
+def _origin(side: Side) -> str:
+    from yarl import URL
+
+    return str(URL(side.base_url).origin())
+
+
+def _authenticator(
+    side: Side,
+    credential: str | None,
+    session: aiohttp.ClientSession,
+    store: Store | None,
+    redactor: Redactor,
+) -> Authenticator:
+    grant: dict[str, Any] | None = as_grant(credential) if credential else None
+    if grant is not None and side.auth.type in ("oauth2", "openid") and "client_id" in grant:
+        from vitesse_graph.runtime.oauth import OAuthGrant
+
+        return OAuthGrant(side, grant, session, store, redactor)
+    return StaticAuth(build_credentials(side.auth, credential))

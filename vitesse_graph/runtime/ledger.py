@@ -1,0 +1,272 @@
+"""One run's side of the database: known rows, intents, commits in order, the run's own row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+
+from vitesse_graph.runtime.lease import Lease, LeaseLost
+from vitesse_graph.runtime.paginate import Position
+from vitesse_graph.runtime.plan import Known, Work, fold
+from vitesse_graph.runtime.store import Store
+from vitesse_graph.runtime.writer import Job
+from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
+
+_MAX_PAYLOAD_BYTES = 1_000_000
+
+
+class RunLedger:
+    """Everything a run reads from and writes to the database, under its lease."""
+
+    def __init__(self, store: Store, definition: IntegrationDefinition, lease: Lease) -> None:
+        self._store = store
+        self._definition = definition
+        self._id = definition.integration_id
+        self._lease = lease
+        self._run: dict[str, Any] = {}
+        self._has_letters = False
+        self._next_chunk = 1
+
+    @property
+    def run_id(self) -> int:
+        return int(self._run["run_id"])
+
+    @property
+    def run(self) -> dict[str, Any]:
+        """The run's row as it was opened."""
+        return self._run
+
+    async def open_run(self) -> dict[str, Any] | None:
+        """A run of this very version that was cut off and can be taken up, or None."""
+        found = await self._store.one("open_run", {"id": self._id})
+        if found is None or found["definition_version"] != self._definition.version:
+            return None
+        return found if found["definition_digest"] == self._definition.digest() else None
+
+    async def begin(self, *, taken_up: dict[str, Any] | None, is_full: bool, filters: dict[str, str]) -> None:
+        """Opens a run, or takes one up; open runs of other versions are closed."""
+        definition = self._definition
+        if taken_up is not None:
+            self._run = taken_up
+        else:
+            values = {
+                "id": self._id,
+                "version": definition.version,
+                "digest": definition.digest(),
+                "mapping": definition.mapping.version,
+                "source_spec": definition.source_spec_digest,
+                "dest_spec": definition.dest_spec_digest,
+                "approver": definition.approved_by,
+                "full": is_full,
+                "filters": json.dumps(filters),
+            }
+            begun = await self._store.one("begin_run", values)
+            assert begun is not None
+            self._run = begun
+        await self._store.run(
+            "abandon_runs",
+            {"id": self._id, "keep": self.run_id, "error": "replaced by another run before its end"},
+        )
+        self._has_letters = bool((await self._store.rows("open_letters", {"id": self._id}))[0][0])
+        numbers = {"id": self._id, "run": self.run_id}
+        self._next_chunk = int((await self._store.rows("next_chunk", numbers))[0][0])
+
+    async def restart(self) -> None:
+        """From the first page again: the source forgot the position."""
+        rows = await self._store.rows("restart_run", {"run": self.run_id})
+        self._run = {**self._run, "position": None, "page": 0, "seq": int(rows[0][0])}
+
+    async def known(self, keys: list[str]) -> dict[str, Known]:
+        """The ledger's rows of these source keys."""
+        rows = await self._store.rows("known", {"id": self._id, "keys": orjson.dumps(keys).decode()})
+        return {
+            row[0]: Known(*row[1:4], outcome=row[4], run_id=row[5], mapping_version=row[6]) for row in rows
+        }
+
+    async def owners(self, naturals: list[str]) -> dict[str, str]:
+        """Source keys that own these natural keys (folded)."""
+        rows = await self._store.rows("owners", {"id": self._id, "keys": orjson.dumps(naturals).decode()})
+        return dict(rows)
+
+    # -- intents -----------------------------------------------------------------------------------
+
+    async def save_intent(self, jobs: Iterable[Job], *, chunk: int | None = None) -> int:
+        """Keeps what is about to be created; returns the number under which a commit clears it.
+
+        With `chunk`, what was kept under that number is replaced.
+
+        Raises LeaseLost when another runner took over: then nothing may be sent.
+        """
+        if chunk is None:
+            chunk, self._next_chunk = self._next_chunk, self._next_chunk + 1
+        entries = [
+            {
+                "body": job.body.decode("utf-8", "replace"),
+                "idem": job.idempotency,
+                "works": [[work.key, work.hash, work.natural] for work in job.works],
+            }
+            for job in jobs
+        ]
+        payload = orjson.dumps({"mapping": self._definition.mapping.version, "jobs": entries})
+        values = {
+            "id": self._id,
+            "run": self.run_id,
+            "chunk": chunk,
+            "payload": payload,
+            "token": self._lease.token,
+        }
+        if not await self._store.rows("save_intent", values):
+            raise LeaseLost(f"another runner took over {self._id}")
+        return chunk
+
+    async def intents(self) -> list[tuple[int, int, dict[str, Any]]]:
+        """(run, chunk, payload) of every request whose end is unknown."""
+        rows = await self._store.rows("intents", {"id": self._id})
+        return [(int(run), int(chunk), orjson.loads(bytes(payload))) for run, chunk, payload in rows]
+
+    async def settle_intent(self, intent_run: int, chunk: int, rows: list[dict[str, Any]]) -> None:
+        """The ledger learns what became of an intent; the intent is cleared in the same transaction."""
+        values = {
+            "id": self._id,
+            "token": self._lease.token,
+            "run": self.run_id,
+            "intent_run": intent_run,
+            "chunk": chunk,
+            "rows": orjson.dumps(rows).decode(),
+        }
+        if not (await self._store.rows("settle_intent", values))[0][0]:
+            raise LeaseLost(f"another runner took over {self._id}")
+
+    # -- commits -----------------------------------------------------------------------------------
+
+    async def commit(
+        self,
+        works: list[Work],
+        *,
+        page: int,
+        chunk: int | None,
+        moves_to: tuple[Position | None, int] | None,
+        high: float | None,
+    ) -> dict[str, int]:
+        """Outcomes, counts and, where `moves_to` is given, the cursor, in one transaction; returns the counts.
+
+        A repeat of a commit whose answer was lost does nothing. Raises LeaseLost.
+        """
+        counts = count_outcomes(works)
+        seq = int(self._run["seq"]) + 1
+        rows = [_row_of(work) for work in works if work.rows]
+        self._has_letters = self._has_letters or counts["quarantined"] > 0
+        values = {
+            "id": self._id,
+            "token": self._lease.token,
+            "run": self.run_id,
+            "seq": seq,
+            "moves": moves_to is not None,
+            "position": json.dumps(moves_to[0]) if moves_to and moves_to[0] is not None else None,
+            "next_page": moves_to[1] if moves_to else page,
+            "high": None if high is None else repr(high),
+            "page": page,
+            "mapping": self._definition.mapping.version,
+            "chunk": chunk or 0,
+            "clears": chunk is not None,
+            "has_letters": self._has_letters,
+            "rows": orjson.dumps(rows).decode().replace("\\u0000", "\\ufffd"),
+            **counts,
+        }
+        moved = (await self._store.rows("commit_chunk", values))[0][0]
+        if not moved:
+            await self._lease.confirm()
+            done = await self._store.rows("seq", {"run": self.run_id})
+            if not done or int(done[0][0]) < seq:
+                raise LeaseLost(f"another runner took over {self._id}")
+        self._run["seq"] = seq
+        return counts
+
+    async def end(
+        self, status: str, *, error: str | None, seconds: float, moves: bool, keep_open: bool
+    ) -> SyncReport:
+        """Closes the run; with `keep_open` it is taken up by the next one where it stopped."""
+        values = {
+            "id": self._id,
+            "token": self._lease.token,
+            "run": self.run_id,
+            "status": status,
+            "error": error,
+            "seconds": seconds,
+            "moves": moves,
+        }
+        name = "pause_run" if keep_open else "end_run"
+        row = await self._store.one(name, values)
+        if row is None:
+            raise LeaseLost(f"another runner took over {self._id}")
+        return report_of({**row, "status": status, "error": error})
+
+
+def report_of(row: dict[str, Any]) -> SyncReport:
+    """A run's row as a report."""
+    status = row["status"]
+    return SyncReport(
+        run_id=str(row["run_id"]),
+        full=row["is_full"],
+        fetched=row["fetched"],
+        written=row["created"] + row["updated"],
+        created=row["created"],
+        updated=row["updated"],
+        unchanged=row["unchanged"],
+        filtered=row["filtered"],
+        quarantined=row["quarantined"],
+        deleted=row["deleted"],
+        status=status if status in ("completed", "paused", "failed", "stopped") else "stopped",
+        error=row["error"],
+        duration_seconds=round(row["seconds"], 3),
+    )
+
+
+def count_outcomes(works: list[Work]) -> dict[str, int]:
+    """The counts that a commit adds to its run; `written` is split into created and updated."""
+    counts = dict.fromkeys(
+        ("fetched", "created", "updated", "unchanged", "filtered", "quarantined", "deleted"), 0
+    )
+    counts["fetched"] = len(works)
+    for work in works:
+        if work.outcome == "written":
+            counts["created" if work.created else "updated"] += 1
+        elif work.outcome is not None:
+            counts[work.outcome] += 1
+    return counts
+
+
+def _row_of(work: Work) -> dict[str, Any]:
+    """A ledger row in short names, as `commit_chunk` reads them; absent means null."""
+    outcome = work.outcome
+    if outcome == "written":
+        row = {"k": work.key, "o": outcome, "h": work.hash, "d": work.dest_id}
+        if work.natural:
+            row["n"] = fold(work.natural)
+        return row
+    if outcome == "unchanged":
+        row = {"k": work.key, "o": outcome}
+        if work.dest_id is not None:
+            row["d"], row["h"] = work.dest_id, work.hash
+        return row
+    if outcome == "quarantined":
+        unknown = work.code == "unknown_outcome"
+        row = {"k": work.key, "o": outcome, "x": work.hash or None, "w": work.reason, "q": work.code}
+        row["p"] = _payload(work.record)
+        return {**row, "o": "unknown"} if unknown else row
+    return {"k": work.key, "o": outcome, "w": work.reason}
+
+
+def _payload(record: Any) -> Any:
+    """The record as the dead letter keeps it; one too large or not JSON is kept as a note about it."""
+    try:
+        data = orjson.dumps(record, option=orjson.OPT_NON_STR_KEYS)
+    except (TypeError, ValueError):
+        text = json.dumps(record, default=str)  # ASCII escapes carry what UTF-8 cannot
+        return json.loads(text.encode("ascii", "replace").decode().replace("\\ud", "\\\\ud"))
+    if len(data) > _MAX_PAYLOAD_BYTES:
+        return {"vitesse_note": f"the record is too large to be kept here ({len(data)} bytes)"}
+    return orjson.Fragment(data)

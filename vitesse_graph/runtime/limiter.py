@@ -1,0 +1,150 @@
+"""One pacer for each credential at a host: declared limits, and limits learned from answers.
+
+A call takes a slot before it is sent. With no limit known that costs nothing. After a 429 the pacer
+holds everybody back as long as the answer asks, and takes the rate at which answers came back as the
+limit; while no more 429s come it feels its way up again by small steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+from vitesse_graph.runtime.classify import retry_after_seconds
+from vitesse_graph.state.api_spec import RateLimit
+
+_WINDOW_SECONDS = 2.0
+_PROBE_EVERY_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 300.0
+
+
+class Limiter:
+    """Slots by the generic cell rate algorithm; shared by every worker that uses one credential."""
+
+    def __init__(self, declared: RateLimit | None, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._gap = 0.0
+        self._burst = 1.0
+        if declared is not None and declared.requests > 0 and declared.per_seconds > 0:
+            self._gap = declared.per_seconds / declared.requests
+            self._burst = float(declared.burst or max(1.0, min(declared.requests, 10.0)))
+        self._is_learned = False
+        self._next_at = 0.0
+        self._closed_until = 0.0
+        self._accepted: deque[float] = deque(maxlen=4096)
+        self._last_429 = 0.0
+        self._last_step = 0.0
+        self.waits = 0
+        self.waited_seconds = 0.0
+        self.refusals = 0
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether a call may have to wait: the fast path asks this first."""
+        return self._gap > 0.0 or self._closed_until > 0.0
+
+    @property
+    def rate_per_second(self) -> float | None:
+        """The limit as now believed."""
+        return 1.0 / self._gap if self._gap else None
+
+    async def take(self) -> None:
+        """Waits for this call's slot. Slots are given in the order asked for."""
+        now = self._clock()
+        slot = max(self._next_at, now - self._gap * (self._burst - 1.0), self._closed_until)
+        self._next_at = slot + self._gap
+        waited = False
+        while (wait := max(slot, self._closed_until) - now) > 0:
+            if self._closed_until > slot:
+                # The door was shut while this call stood in line: it takes a new slot behind it.
+                slot = max(self._next_at, self._closed_until)
+                self._next_at = slot + self._gap
+                wait = slot - now
+            waited = True
+            self.waited_seconds += wait
+            await asyncio.sleep(wait)
+            now = self._clock()
+        self.waits += waited
+        if not self._gap:
+            self._closed_until = 0.0
+
+    def answered(self, status: int, headers: Mapping[str, str]) -> None:
+        """Learn from an answer: 429 slows everybody down, quiet lets the pace rise again."""
+        if status == 429:
+            self._refused(headers)
+            return
+        now = self._clock()
+        self._accepted.append(now)
+        if self._is_learned and now - max(self._last_429, self._last_step) > _PROBE_EVERY_SECONDS:
+            self._gap /= 1.02
+            self._last_step = now
+        self._read_budget(headers, now)
+
+    def _refused(self, headers: Mapping[str, str]) -> None:
+        now = self._clock()
+        self.refusals += 1
+        asked = retry_after_seconds(headers)
+        if asked is None:
+            asked = _reset_seconds(headers)
+        pause = min(asked if asked is not None else max(self._gap, 0.5), _LONGEST_PAUSE_SECONDS)
+        self._closed_until = max(self._closed_until, now + pause)
+        observed = self._observed_gap(now)
+        if observed is None:
+            observed = min(max(pause, 0.001), 1.0)
+        if now - self._last_429 > 0.1 or not self._gap:
+            # 429s that arrive together are one message: all but the first were already under way.
+            self._gap = max(self._gap, observed) * (1.01 if self._gap else 1.0)
+            self._is_learned = True
+            self._burst = 1.0
+        self._last_429 = now
+
+    def _observed_gap(self, now: float) -> float | None:
+        """Mean seconds between the answers of the last moments, or None when too few are known."""
+        while self._accepted and self._accepted[0] < now - _WINDOW_SECONDS:
+            self._accepted.popleft()
+        if len(self._accepted) < 4 or self._accepted[-1] - self._accepted[0] < 0.05:
+            return None
+        return (now - self._accepted[0]) / len(self._accepted)
+
+    def _read_budget(self, headers: Mapping[str, str], now: float) -> None:
+        """Slow down before the budget is gone, where the answer says how much is left."""
+        call_limit = headers.get("X-Shopify-Shop-Api-Call-Limit")
+        if call_limit:
+            used, _, size = call_limit.partition("/")
+            if used.isdigit() and size.isdigit() and int(used) >= 0.9 * int(size):
+                # A leaky bucket that empties in twenty seconds: wait for a tenth of it.
+                self._closed_until = max(self._closed_until, now + 2.0 / max(1.0, int(size) / 20.0))
+            return
+        remaining = headers.get("RateLimit-Remaining") or headers.get("X-RateLimit-Remaining")
+        if remaining == "0":
+            reset = _reset_seconds(headers)
+            if reset is not None:
+                self._closed_until = max(self._closed_until, now + min(reset, _LONGEST_PAUSE_SECONDS))
+
+
+def _reset_seconds(headers: Mapping[str, str]) -> float | None:
+    """Seconds until the budget is refilled; a value too large to be a span is taken as epoch seconds."""
+    text = headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    if value > 10_000_000:
+        value -= time.time()
+    return max(0.0, value)
+
+
+_shared: dict[tuple[str, str], Limiter] = {}
+
+
+def shared_limiter(origin: str, credential: str, declared: RateLimit | None) -> Limiter:
+    """The limiter of this credential at this origin: one for the whole process, whatever the run."""
+    key = (origin, credential)
+    known = _shared.get(key)
+    if known is None:
+        known = _shared[key] = Limiter(declared, time.monotonic)
+    return known

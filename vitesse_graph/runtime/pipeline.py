@@ -1,0 +1,307 @@
+"""One run's moving parts: read ahead → plan → write side by side → commit in order.
+
+Between them stand bounded queues, so memory depends on the size of pages, not on the number of
+records. A chunk is a page or a part of a large one; chunks are written side by side and committed one
+after another: the cursor moves only when everything before it is settled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from vitesse_graph.runtime.ledger import RunLedger
+from vitesse_graph.runtime.paginate import END, Position
+from vitesse_graph.runtime.plan import Planner, Work, fold
+from vitesse_graph.runtime.reader import Page, SourceReader
+from vitesse_graph.runtime.watermark import moment_of
+from vitesse_graph.runtime.writer import DestWriter, Job
+
+_log = logging.getLogger(__name__)
+
+_CHUNK_RECORDS = 1000
+_CHUNKS_UNDER_WAY = 4
+_PAGES_AHEAD = 2
+
+OnCommit = Callable[[dict[str, int], list[Work]], None]
+
+
+@dataclass(slots=True)
+class Chunk:
+    """A page, or a part of one, on its way."""
+
+    page: int
+    works: list[Work]
+    jobs: list[Job] = field(default_factory=list)
+    intent: int | None = None
+    moves_to: tuple[Position | None, int] | None = None
+    high: float | None = None
+    left: int = 0
+    sending: set[int] = field(default_factory=set)
+    """Indexes of jobs whose request may be under way."""
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_settled(self) -> bool:
+        return all(work.outcome is not None for work in self.works)
+
+
+class Pipeline:
+    """Runs once. `stop` asks it to finish what is under way; `run` returns when all is committed."""
+
+    def __init__(
+        self,
+        reader: SourceReader,
+        planner: Planner,
+        writer: DestWriter,
+        ledger: RunLedger,
+        *,
+        concurrency: int,
+        batch_size: int,
+        max_failure_share: float,
+        grace_seconds: float,
+        on_commit: OnCommit | None = None,
+    ) -> None:
+        self._reader, self._planner, self._writer, self._ledger = reader, planner, writer, ledger
+        self._concurrency = max(1, concurrency)
+        self._batch_size = max(1, batch_size)
+        self._max_failure_share = max_failure_share
+        self._grace_seconds = grace_seconds
+        self._on_commit = on_commit
+        self._pages: asyncio.Queue[Page | None] = asyncio.Queue(_PAGES_AHEAD)
+        self._jobs: asyncio.Queue[tuple[Chunk, int] | None] = asyncio.Queue()
+        self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
+        self._under_way: dict[str, Chunk] = {}
+        self._naturals_under_way: dict[str, str] = {}
+        self._committed = asyncio.Event()
+        self._is_stopping = asyncio.Event()
+        self._is_incomplete = False
+        self._fetched = 0
+        self._failed = 0
+        # Where an unknown outcome can neither be looked up nor repeated, little is under way at once.
+        self._chunk_records = _CHUNK_RECORDS if writer.can_find_out else self._concurrency * self._batch_size
+        self.error: BaseException | None = None
+        self.pause_reason: str | None = None
+        self.is_complete = False
+        """Whether the source was read to its end and everything is committed."""
+
+    @property
+    def queue_depth(self) -> int:
+        """Write calls that wait for a worker."""
+        return self._jobs.qsize()
+
+    def stop(self) -> None:
+        """Finish what is under way, commit, leave."""
+        self._is_stopping.set()
+
+    def fail(self, error: BaseException) -> None:
+        """The first error ends the run, after what is settled has been committed."""
+        if self.error is None:
+            self.error = error
+        self._is_stopping.set()
+
+    async def run(self, start: Position | None, page: int) -> None:
+        """From `start` to the end, or until stopped; errors are in `error`."""
+        workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
+        front = [asyncio.create_task(self._read(start, page)), asyncio.create_task(self._plan())]
+        hurry = asyncio.create_task(self._hurry(workers, front))
+        try:
+            await self._commit_all()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - kept and raised by the engine after winding down
+            self.fail(error)
+        finally:
+            for task in (*front, *workers, hurry):
+                task.cancel()
+            await asyncio.gather(*front, *workers, hurry, return_exceptions=True)
+
+    async def _hurry(self, workers: list[asyncio.Task[None]], front: list[asyncio.Task[None]]) -> None:
+        """Once stopping, the front stops at once and writes under way get their grace, then are cut."""
+        await self._is_stopping.wait()
+        front[0].cancel()
+        await asyncio.sleep(self._grace_seconds)
+        for task in workers:
+            task.cancel()
+
+    # -- stages ------------------------------------------------------------------------------------
+
+    async def _read(self, start: Position | None, number: int) -> None:
+        try:
+            async for page in self._reader.pages(start, number):
+                await self._pages.put(page)
+        except asyncio.CancelledError:
+            pass
+        except Exception as error:  # noqa: BLE001 - any failure to read ends the run, in order
+            self.fail(error)
+        # The planner may have left already; then there is no room to wait for.
+        while True:
+            try:
+                self._pages.put_nowait(None)
+                return
+            except asyncio.QueueFull:
+                await asyncio.sleep(0.01)
+                if self._is_stopping.is_set() and not self._pages.empty():
+                    self._pages.get_nowait()
+
+    async def _plan(self) -> None:
+        try:
+            while (page := await self._pages.get()) is not None and not self._is_stopping.is_set():
+                await self._plan_page(page)
+        except Exception as error:  # noqa: BLE001 - see _read
+            self.fail(error)
+        await self._chunks.put(None)
+
+    async def _plan_page(self, page: Page) -> None:
+        if page.number == 0 and self._planner.high is None:
+            self._planner.high = (
+                moment_of(page.server_date, "http_date") if self._planner.uses_clock else None
+            )
+        works = self._planner.prepare(page.records, page.number)
+        parts = [works[i : i + self._chunk_records] for i in range(0, len(works), self._chunk_records)] or [
+            []
+        ]
+        for number, part in enumerate(parts):
+            is_last = number == len(parts) - 1
+            chunk = Chunk(page.number, part, high=self._planner.high)
+            chunk.moves_to = (page.next or END, page.number + 1) if is_last else None
+            await self._room.acquire()
+            if self._is_stopping.is_set():
+                return
+            await self._decide(chunk)
+            await self._enqueue(chunk)
+
+    async def _decide(self, chunk: Chunk) -> None:
+        """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
+        pending = [work for work in chunk.works if work.outcome is None or work.code == "transform"]
+        while any(work.key in self._under_way for work in pending) and not self._is_stopping.is_set():
+            self._committed.clear()
+            await self._committed.wait()
+        known = await self._ledger.known([work.key for work in pending]) if pending else {}
+        for work in pending:
+            row = known.get(work.key)
+            if work.outcome is None:
+                self._planner.decide(work, row, self._ledger.run_id)
+            elif row is not None and row.outcome == "quarantined" and self._planner.is_same_mapping(row):
+                work.is_known_refusal = True
+        await self._refuse_shared_naturals(chunk)
+        for work in chunk.works:
+            self._under_way[work.key] = chunk
+
+    async def _refuse_shared_naturals(self, chunk: Chunk) -> None:
+        """Two source records with one natural key would overwrite each other for ever: the first one keeps it."""
+        fresh = [w for w in chunk.works if w.outcome is None and w.natural and w.action == "create"]
+        if not fresh:
+            return
+        owners = await self._ledger.owners([fold(work.natural or "") for work in fresh])
+        owners.update(self._naturals_under_way)
+        for work in fresh:
+            natural = fold(work.natural or "")
+            owner = owners.setdefault(natural, work.key)
+            if owner == work.key:
+                self._naturals_under_way[natural] = work.key
+            else:
+                work.end("quarantined", "natural_key_taken", "another source record has the same natural key")
+
+    async def _enqueue(self, chunk: Chunk) -> None:
+        chunk.jobs = self._jobs_of(chunk.works)
+        risky = [job for job in chunk.jobs if job.action == "create"]
+        if risky:
+            chunk.intent = await self._ledger.save_intent(risky)
+        chunk.left = len(chunk.jobs)
+        if not chunk.jobs:
+            chunk.done.set()
+        self._chunks.put_nowait(chunk)
+        for index in range(len(chunk.jobs)):
+            self._jobs.put_nowait((chunk, index))
+
+    def _jobs_of(self, works: list[Work]) -> list[Job]:
+        jobs: list[Job] = []
+        for action in ("create", "upsert"):
+            todo = [work for work in works if work.outcome is None and work.action == action]
+            size = self._batch_size
+            jobs += [self._writer.job(todo[i : i + size], action) for i in range(0, len(todo), size)]
+        jobs += [
+            self._writer.job([work], work.action)
+            for work in works
+            if work.outcome is None and work.action in ("update", "delete")
+        ]
+        return jobs
+
+    async def _work(self) -> None:
+        while (item := await self._jobs.get()) is not None:
+            chunk, index = item
+            if not self._is_stopping.is_set():
+                chunk.sending.add(index)
+                try:
+                    await self._writer.deliver(chunk.jobs[index])
+                    chunk.sending.discard(index)
+                except asyncio.CancelledError:
+                    self._finish(chunk)
+                    self._drain()
+                    raise
+                except Exception as error:  # noqa: BLE001 - see _read
+                    self.fail(error)
+            self._finish(chunk)
+
+    def _drain(self) -> None:
+        while not self._jobs.empty():
+            item = self._jobs.get_nowait()
+            if item is not None:
+                self._finish(item[0])
+
+    @staticmethod
+    def _finish(chunk: Chunk) -> None:
+        chunk.left -= 1
+        if chunk.left <= 0:
+            chunk.done.set()
+
+    # -- committing --------------------------------------------------------------------------------
+
+    async def _commit_all(self) -> None:
+        while (chunk := await self._chunks.get()) is not None:
+            await chunk.done.wait()
+            await self._commit(chunk)
+            self._forget(chunk)
+            self._room.release()
+
+    async def _commit(self, chunk: Chunk) -> None:
+        ambiguous = [chunk.jobs[index] for index in sorted(chunk.sending)]
+        if not chunk.is_settled:
+            self._is_incomplete = True
+        settled = [work for work in chunk.works if work.outcome is not None]
+        if chunk.intent is not None and ambiguous:
+            await self._ledger.save_intent(ambiguous, chunk=chunk.intent)
+        counts = await self._ledger.commit(
+            settled,
+            page=chunk.page,
+            chunk=None if ambiguous else chunk.intent,
+            moves_to=None if self._is_incomplete else chunk.moves_to,
+            high=None if self._is_incomplete else chunk.high,
+        )
+        self.is_complete = not self._is_incomplete and chunk.moves_to is not None and chunk.moves_to[0] is END
+        if self._on_commit is not None:
+            self._on_commit(counts, settled)
+        self._watch_failures(settled)
+
+    def _watch_failures(self, works: list[Work]) -> None:
+        fresh = [work for work in works if not work.is_known_refusal]
+        self._fetched += len(fresh)
+        self._failed += sum(work.outcome == "quarantined" for work in fresh)
+        if self._failed >= 20 and self._failed > self._max_failure_share * self._fetched:
+            self.pause_reason = (
+                f"{self._failed} of {self._fetched} records could not be written, more than the allowed share "
+                f"of {self._max_failure_share:.0%}; look at the dead letters, then resume"
+            )
+            self._is_stopping.set()
+
+    def _forget(self, chunk: Chunk) -> None:
+        for work in chunk.works:
+            if self._under_way.get(work.key) is chunk:
+                del self._under_way[work.key]
+            if work.natural:
+                self._naturals_under_way.pop(fold(work.natural), None)
+        self._committed.set()

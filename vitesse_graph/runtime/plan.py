@@ -1,0 +1,254 @@
+"""What is to be done with each record: pure functions over records, mapping and ledger rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from vitesse_graph.runtime.encoding import content_hash
+from vitesse_graph.runtime.fields import dig, steps_of
+from vitesse_graph.runtime.watermark import moment_of
+from vitesse_graph.state.definition import IntegrationDefinition
+
+Outcome = Literal["written", "unchanged", "filtered", "quarantined", "deleted"]
+Action = Literal["none", "create", "update", "upsert", "delete"]
+
+
+class Mapped(Protocol):
+    """What applying a mapping to a record gives (`transforms.Transformed`)."""
+
+    body: dict[str, Any]
+    errors: list[Any]
+
+
+Apply = Callable[[Any], Mapped]
+
+
+class Work:
+    """One record on its way: filled by the planner, ended by the writer."""
+
+    __slots__ = (
+        "action",
+        "body",
+        "code",
+        "created",
+        "dest_id",
+        "hash",
+        "is_known_refusal",
+        "key",
+        "natural",
+        "outcome",
+        "page",
+        "reason",
+        "record",
+        "rows",
+    )
+
+    def __init__(self, key: str, record: Any, page: int) -> None:
+        self.key = key
+        self.record = record
+        self.page = page
+        self.body: dict[str, Any] | None = None
+        self.hash = ""
+        self.natural: str | None = None
+        self.action: Action = "none"
+        self.dest_id: str | None = None
+        self.outcome: Outcome | None = None
+        self.created = False
+        self.code: str | None = None
+        self.reason: str | None = None
+        self.rows = True
+        """Whether the ledger gets a row: not for a record that a later one of the same key replaces."""
+        self.is_known_refusal = False
+
+    def end(self, outcome: Outcome, code: str | None = None, reason: str | None = None) -> None:
+        """The record's one outcome."""
+        self.outcome, self.code, self.reason = outcome, code, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A ledger row, as planning needs it."""
+
+    dest_id: str | None
+    content_hash: str | None
+    refused_hash: str | None
+    outcome: str
+    run_id: int
+    mapping_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A backfill's range of moments; None: open."""
+
+    since: float | None = None
+    until: float | None = None
+
+
+class Planner:
+    """Turns records into works. One for a run; keeps nothing but the highest watermark."""
+
+    def __init__(
+        self, definition: IntegrationDefinition, apply: Apply, *, within: Range | None = None
+    ) -> None:
+        source, dest = definition.source, definition.dest
+        self._apply = apply
+        self._id_steps = steps_of(source.id_field)
+        self._deleted_steps = steps_of(source.deleted_field)
+        self._natural_steps = steps_of(dest.lookup.key) if dest.lookup else ()
+        self._incremental = source.incremental if source.incremental and source.incremental.field else None
+        self._moment_steps = steps_of(self._incremental.field if self._incremental else None)
+        self._within = within
+        self._mapping_version = definition.mapping.version
+        self._can_delete = dest.delete is not None
+        self.is_upsert = is_upsert(definition)
+        self._can_update = dest.update is not None
+        self._can_look_up = dest.lookup is not None
+        self.uses_clock = source.incremental is not None and self._incremental is None
+        """The filter takes a moment, but no field of the records holds it: the server's Date serves."""
+        self.high: float | None = None
+
+    def is_same_mapping(self, known: Known) -> bool:
+        """Whether the ledger row was made by this version of the mapping."""
+        return known.mapping_version == self._mapping_version
+
+    def prepare(self, records: Iterable[Any], page: int) -> list[Work]:
+        """Works with body and hash, or already ended. Of several with one key only the last goes on."""
+        works = [self._prepare(record, page) for record in records]
+        latest: dict[str, Work] = {}
+        for work in works:
+            earlier = latest.get(work.key)
+            if earlier is not None:
+                earlier.end("filtered", None, "superseded: the same key came again on this page")
+                earlier.rows = False
+            latest[work.key] = work
+        return works
+
+    def _prepare(self, record: Any, page: int) -> Work:
+        work = Work(self._key_of(record), record, page)
+        if self._incremental is not None:
+            moment = moment_of(dig(record, self._moment_steps), self._incremental.format)
+            if moment is not None:
+                if self.high is None or moment > self.high:
+                    self.high = moment
+                if self._within is not None and self._is_outside(moment):
+                    work.end("filtered", None, "outside the range of the backfill")
+                    work.rows = False
+                    return work
+        if self._deleted_steps and dig(record, self._deleted_steps):
+            work.action = "delete"
+            return work
+        mapped = self._apply(record)
+        if mapped.errors:
+            work.end("quarantined", "transform", "; ".join(map(_error_line, mapped.errors[:5])))
+            return work
+        try:
+            work.hash = content_hash(mapped.body)
+        except (TypeError, ValueError):
+            work.end(
+                "quarantined", "not_json", "the mapped record holds text or numbers that JSON cannot carry"
+            )
+            return work
+        work.body = mapped.body
+        if self._natural_steps:
+            natural = dig(mapped.body, self._natural_steps)
+            work.natural = None if natural is None else str(natural).strip() or None
+        return work
+
+    def _key_of(self, record: Any) -> str:
+        value = dig(record, self._id_steps) if self._id_steps else None
+        if isinstance(value, str):
+            return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if value else "\ufffd"
+        if value is not None and not isinstance(value, (dict, list)):
+            return str(value)
+        try:
+            return "hash:" + content_hash(record)
+        except (TypeError, ValueError):
+            return "hash:" + content_hash(repr(record).encode("utf-8", "replace").decode())
+
+    def _is_outside(self, moment: float) -> bool:
+        within = self._within
+        assert within is not None
+        return (within.since is not None and moment < within.since) or (
+            within.until is not None and moment >= within.until
+        )
+
+    def decide(self, work: Work, known: Known | None, run_id: int) -> None:
+        """Sets the work's action or its end, from what the ledger knows of its key."""
+        if known is not None and known.outcome == "unknown":
+            work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
+            work.is_known_refusal = True
+        elif work.action == "delete":
+            self._decide_deletion(work, known)
+        elif known is None or known.outcome == "deleted":
+            work.action = "upsert" if self.is_upsert else "create"
+        elif known.outcome == "recovered" and known.run_id == run_id and known.content_hash == work.hash:
+            work.end("written")
+            work.created, work.dest_id = True, known.dest_id
+        elif known.outcome == "quarantined" and known.refused_hash == work.hash:
+            self._decide_refused(work, known)
+        elif known.content_hash == work.hash:
+            work.end("unchanged")
+        else:
+            self._decide_change(work, known)
+
+    def _decide_refused(self, work: Work, known: Known) -> None:
+        if known.mapping_version == self._mapping_version:
+            work.end("quarantined", "refused_before", "the destination refused the same content before")
+            work.is_known_refusal = True
+        elif known.content_hash is not None or known.dest_id is not None:
+            self._decide_change(work, known)
+        else:
+            work.action = "upsert" if self.is_upsert else "create"
+
+    def _decide_deletion(self, work: Work, known: Known | None) -> None:
+        work.action = "none"
+        if known is not None and known.outcome == "deleted":
+            work.end("unchanged", None, "deleted before")
+            work.rows = False
+        elif known is None or known.dest_id is None:
+            work.end("filtered", None, "deleted at the source, never written by this integration")
+        elif not self._can_delete:
+            work.end("filtered", None, "deleted at the source; the destination has no delete operation")
+        else:
+            work.action, work.dest_id = "delete", known.dest_id
+
+    def _decide_change(self, work: Work, known: Known) -> None:
+        work.dest_id = known.dest_id
+        if self.is_upsert:
+            work.action = "upsert"
+        elif known.content_hash is None and known.dest_id is None:
+            work.action = "create"
+        elif not self._can_update:
+            work.end("filtered", None, "changed, but the destination has no update operation")
+        elif known.dest_id is not None or (self._can_look_up and work.natural):
+            work.action = "update"
+        else:
+            work.end("filtered", None, "changed, but the destination gave no id to update by")
+
+
+UNKNOWN_OUTCOME = (
+    "the answer to an earlier write was lost, and the destination offers no way to find out whether it was "
+    "taken; look there, then retry or drop this record"
+)
+
+
+def is_upsert(definition: IntegrationDefinition) -> bool:
+    """Whether the create call also updates (its path has no id and both are one call)."""
+    update, create = definition.dest.update, definition.dest.create
+    if update is None:
+        return False
+    return update.path == create.path and update.method.upper() == create.method.upper()
+
+
+def fold(natural: str) -> str:
+    """A natural key as it is compared and kept: without case, and fit for the database."""
+    return natural.casefold().replace("\0", "")
+
+
+def _error_line(error: Any) -> str:
+    where = getattr(error, "dest_field", "")
+    reason = getattr(error, "reason", "")
+    return f"{where}: {reason}" if where or reason else str(error)

@@ -1,0 +1,139 @@
+"""Reading the source page by page: requests, repeats, items, loops, watermark."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from vitesse_graph.errors import UpstreamError
+from vitesse_graph.runtime.client import Answer, ApiClient
+from vitesse_graph.runtime.fields import at
+from vitesse_graph.runtime.paginate import Position, next_position, page_size, request_for, same_origin
+from vitesse_graph.state.definition import SourceSide
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: its records, and where the next one lies (None after the last)."""
+
+    number: int
+    records: list[Any]
+    next: Position | None
+    server_date: str | None = None
+
+
+class PositionExpired(UpstreamError):
+    """The source does not know the position any more at which a run was to be taken up."""
+
+
+class SourceReader:
+    """Pages of the source from a position on."""
+
+    def __init__(self, side: SourceSide, client: ApiClient, *, filters: dict[str, str] | None = None) -> None:
+        self._side = side
+        self._client = client
+        self._filters = filters or {}
+
+    async def pages(self, start: Position | None = None, number: int = 0) -> AsyncIterator[Page]:
+        """Every page from `start` on. Raises UpstreamError when the source refuses or runs in circles."""
+        position, is_resumed = start, start is not None
+        seen_items = 0
+        seen_positions: set[int] = set()
+        before: int | None = None
+        while True:
+            answer = await self._fetch(position)
+            if answer.status in (404, 410) and seen_items and self._side.pagination.style == "page":
+                return  # some APIs answer so for a page after the last
+            if answer.verdict != "ok":
+                self._refuse(answer, is_resumed)
+            is_resumed = False
+            body, items = self._parse(answer)
+            seen_items += len(items)
+            following = next_position(
+                self._side.pagination, position, body, answer.headers, items, seen_items
+            )
+            fingerprint = hash(answer.body) if items else None
+            if following is not None:
+                mark = hash(json.dumps(following, sort_keys=True))
+                if mark in seen_positions or (fingerprint is not None and fingerprint == before):
+                    raise UpstreamError(
+                        f"pagination of {self._client.name} runs in circles at page {number + 1}: "
+                        "the same page came again; check the pagination settings",
+                        is_transient=False,
+                    )
+                seen_positions.add(mark)
+            before = fingerprint
+            yield Page(number, items, following, answer.headers.get("Date"))
+            if following is None:
+                return
+            position, number = following, number + 1
+
+    async def _fetch(self, position: Position | None) -> Answer:
+        side, call = self._side, self._side.read
+        request = request_for(side.pagination, position)
+        url = self._client.url_of(call)
+        params = {**self._filters, **request.params}
+        body: bytes | None = None
+        headers = {"Accept": "application/json", **call.headers}
+        if request.url is not None:
+            url = same_origin(self._client.origin, request.url, url)
+        elif side.pagination.params_in == "body" or call.method.upper() == "POST":
+            body = orjson.dumps({name: _as_number(value) for name, value in params.items()})
+            headers["Content-Type"] = call.content_type
+        elif params:
+            url = url.update_query(params)
+        return await self._client.read(call.method.upper(), url, body=body, headers=headers)
+
+    def _refuse(self, answer: Answer, is_resumed: bool) -> None:
+        if is_resumed and 400 <= answer.status < 500:
+            raise PositionExpired("the source no longer knows where the run stopped", status=answer.status)
+        raise UpstreamError(
+            f"{self._client.name} refused to be read: {self._client.describe(answer)}",
+            status=answer.status,
+            is_transient=False,
+        )
+
+    def _parse(self, answer: Answer) -> tuple[Any, list[Any]]:
+        if not answer.body:
+            return None, []
+        try:
+            body = orjson.loads(answer.body)
+        except orjson.JSONDecodeError:
+            body = self._parse_loosely(answer)
+        where = self._side.pagination.items_at
+        items = at(body, where) if where else body
+        if items is None:
+            if isinstance(body, dict) and where and where.partition(".")[0] not in body:
+                raise UpstreamError(
+                    f"the answer of {self._client.name} has no records at {where!r}; "
+                    f"its keys are {', '.join(sorted(map(str, body))[:12])}",
+                    is_transient=False,
+                )
+            return body, []
+        if isinstance(items, dict):
+            return body, [items]
+        if not isinstance(items, list):
+            raise UpstreamError(f"{self._client.name} has no list at {where!r}", is_transient=False)
+        return body, items
+
+    def _parse_loosely(self, answer: Answer) -> Any:
+        """Lone surrogates and the like, which the fast parser refuses and the standard one takes."""
+        try:
+            return json.loads(answer.body.decode("utf-8", "replace"))
+        except ValueError as error:
+            raise UpstreamError(
+                f"{self._client.name} answered with something that is no JSON", is_transient=True
+            ) from error
+
+
+def _as_number(value: str) -> Any:
+    return int(value) if value.isdigit() else value
+
+
+def expected_page_size(side: SourceSide) -> int:
+    """Records to expect in a page."""
+    return page_size(side.pagination)

@@ -1,0 +1,63 @@
+"""Secrets by reference (`env:NAME`, `file:PATH`, `secret:ID`), and keeping their values out of all text."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from vitesse_graph.errors import InputError
+from vitesse_graph.state.definition import IntegrationDefinition
+
+SecretResolver = Callable[[str], str]
+"""Gives the value of a `secret:ID` (the id without its prefix); raises NotFoundError."""
+
+
+def resolve_secret(
+    reference: str, *, environ: Mapping[str, str] | None = None, resolver: SecretResolver | None = None
+) -> str:
+    """The value behind a reference. Raises InputError naming the reference, never a value."""
+    kind, _, name = reference.partition(":")
+    if kind == "env" and name:
+        value = (os.environ if environ is None else environ).get(name)
+        if not value:
+            raise InputError(f"the environment variable {name} is not set; the definition refers to it")
+        return value
+    if kind == "file" and name:
+        try:
+            return Path(name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise InputError(f"the secret file {name} cannot be read ({error.strerror})") from error
+    if kind == "secret" and name:
+        if resolver is None:
+            raise InputError(
+                f"{reference} names a stored secret, and no store is at hand here; use env: or file:"
+            )
+        return resolver(name)
+    raise InputError("a secret reference must be env:NAME, file:PATH or secret:ID")
+
+
+def secret_references(definition: IntegrationDefinition) -> list[str]:
+    """Every reference the definition holds, each once, in a fixed order."""
+    found = (definition.source.auth_ref, definition.dest.auth_ref, definition.alert_secret_ref)
+    return list(dict.fromkeys(ref for ref in found if ref))
+
+
+class Redactor:
+    """Replaces known secret values by `***` in any text that leaves the process."""
+
+    def __init__(self, values: Iterable[str] = ()) -> None:
+        self._values: list[str] = []
+        self.add(*values)
+
+    def add(self, *values: str) -> None:
+        """Learn more values (a fresh token). Values under four characters are ignored: they would
+        match ordinary text."""
+        known = {*self._values, *(value for value in values if len(value) >= 4)}
+        self._values = sorted(known, key=len, reverse=True)
+
+    def __call__(self, text: str) -> str:
+        for value in self._values:
+            if value in text:
+                text = text.replace(value, "***")
+        return text
