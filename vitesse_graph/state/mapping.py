@@ -65,6 +65,8 @@ class MappingLogic(Model):
     unmapped_dest: list[str] = Field(default_factory=list)
     """Optional destination fields left empty on purpose."""
     unmapped_source: list[str] = Field(default_factory=list)
+    left_empty: list[str] = Field(default_factory=list)
+    """Destination fields that a person or a hint emptied: they stay so through re-mapping."""
     complexity_score: float = 1.0
     """1–10; the formula is documented in `vitesse_graph.mapping.complexity`."""
     confidence: float = 0.0

@@ -1,0 +1,16 @@
+"""Which source field feeds which destination field, how its value changes, how sure, and why."""
+
+from vitesse_graph.mapping.complexity import complexity_score
+from vitesse_graph.mapping.edit import MappingDiff, apply_edit, diff_mappings, validate_rows
+from vitesse_graph.mapping.engine import map_fields
+from vitesse_graph.mapping.schema import flatten
+
+__all__ = [
+    "MappingDiff",
+    "apply_edit",
+    "complexity_score",
+    "diff_mappings",
+    "flatten",
+    "map_fields",
+    "validate_rows",
+]

@@ -1,0 +1,255 @@
+"""One side of a mapping, ready to be compared: fields, terms, and what they are made of as arrays."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitesse_graph.mapping.schema import Field, read_fields
+from vitesse_graph.mapping.terms import Term, describe_fields
+from vitesse_graph.mapping.words import notions, plain_words, text_words
+from vitesse_graph.state.jsontypes import JsonSchema
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+KINDS = ("text", "number", "boolean", "time", "enum", "object", "any", "id", "email", "url", "phone")
+_TIME_FORMATS = frozenset(
+    (
+        "date",
+        "date-time",
+        "datetime",
+        "unix-time",
+        "timestamp",
+        "epoch",
+        "time",
+        "rfc2822",
+        "date-time-rfc-2822",
+        "rfc1123",
+        "unix",
+    )
+)
+_TIME_WORDS = frozenset(("time", "date", "timestamp"))
+_TIME_TEXT = re.compile(r"unix|epoch|iso.?8601|rfc.?(3339|2822)|yyyy|timestamp|seconds since|utc date", re.I)
+TIME_NOTIONS = frozenset(
+    ["created_time", "updated_time", "deleted_time", "due_date", "start_time", "end_time", "published_time", "sent_time", "closed_time", "completed_time", "paid_time", "posted_date", "signup_time", "login_time", "hire_date", "termination_date", "birth_date", "order_date", "issue_date", "ship_date", "delivery_date", "date", "close_date"]
+)
+ID_NOTIONS = frozenset(("id", "external_id", "employee_number"))
+
+
+def is_time(f: Field, term: Term) -> bool:
+    """Whether the field holds a point in time or a day, by format, name or description."""
+    if (f.place.format or "").lower() in _TIME_FORMATS:
+        return True
+    if f.type not in ("string", "integer", "number", "any") or f.place.enum:
+        return False
+    if term.notion in TIME_NOTIONS:
+        return True
+    return bool(term.words and term.words[-1] in _TIME_WORDS and _TIME_TEXT.search(f.place.description))
+
+
+def kind_of(f: Field, term: Term) -> str:
+    """What sort of value the field holds, coarser than its notion and finer than its JSON type."""
+    if f.type == "boolean":
+        return "boolean"
+    if is_time(f, term):
+        return "time"
+    if f.place.enum and len(f.place.enum) > 0 and f.type in ("string", "any"):
+        return "enum"
+    if term.notion in ID_NOTIONS and f.type in ("string", "integer", "any"):
+        return "id"
+    if f.type in ("integer", "number"):
+        return "number"
+    if f.type == "object":
+        return "object"
+    if f.type == "string":
+        return {"email": "email", "uri": "url", "url": "url", "phone": "phone"}.get(
+            f.place.format or term.notion, "text"
+        )
+    return "any"
+
+
+@dataclass(slots=True)
+class Side:
+    """Fields of one schema with their terms; indexes of all arrays are positions in `fields`."""
+
+    fields: list[Field]
+    terms: list[Term]
+    kinds: list[str]
+    parents: list[str]
+    parent_of: Ints
+    depth: Floats
+    arrays: Floats
+    required: Floats
+    required_here: Floats
+    is_list: Floats
+    kind_index: Ints
+    desc_words: list[tuple[str, ...]]
+    resource: frozenset[str] = frozenset()
+    """Notions of what one record is (`contact`), from the title, the name given, the intent."""
+    by_path: dict[str, int] = field(default_factory=dict)
+
+
+def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Side:
+    """The side for a schema. A destination leaves out read-only fields, a source write-only ones."""
+    fields = [f for f in read_fields(schema) if not (f.read_only if writable_only else f.place.write_only)]
+    fields.sort(key=lambda f: f.path)
+    return side_of(fields, topic)
+
+
+def side_of(fields: list[Field], topic: str = "") -> Side:
+    """The side for these fields."""
+    terms = describe_fields(fields)
+    kinds = [kind_of(f, t) for f, t in zip(fields, terms, strict=True)]
+    parents = sorted({f.parent for f in fields})
+    index = {parent: at for at, parent in enumerate(parents)}
+    return Side(
+        fields,
+        terms,
+        kinds,
+        parents,
+        np.array([index[f.parent] for f in fields], dtype=np.int64),
+        _floats([f.depth for f in fields]),
+        _floats([len(f.array_at) for f in fields]),
+        _floats([f.required for f in fields]),
+        _floats([f.required_here for f in fields]),
+        _floats([f.is_list for f in fields]),
+        np.array([KINDS.index(k) for k in kinds], dtype=np.int64),
+        [text_words(f.place.description) for f in fields],
+        frozenset(notions(plain_words(topic))),
+        {f.path: at for at, f in enumerate(fields)},
+    )
+
+
+def _floats(values: Sequence[float]) -> Floats:
+    return np.array(values, dtype=np.float64)
+
+
+@lru_cache(maxsize=1)
+def kind_compatibility() -> Floats:
+    """How well a source value of one kind suits a destination of another: -1 (never) to 1 (as it is)."""
+    table = np.full((len(KINDS), len(KINDS)), -0.2)
+    for row in _COMPATIBLE.strip().splitlines():
+        source, dest, value = row.split()
+        table[KINDS.index(source), KINDS.index(dest)] = float(value)
+    np.fill_diagonal(table, 1.0)
+    return table
+
+
+_COMPATIBLE = """
+text number -0.1
+text boolean -0.9
+text time -0.4
+text enum 0.1
+text object -1
+text any 0.6
+text id 0.3
+text email 0.4
+text url 0.3
+text phone 0.5
+number text 0.2
+number boolean -0.7
+number time -0.5
+number enum -0.5
+number object -1
+number any 0.5
+number id 0.2
+number email -1
+number url -1
+number phone -0.3
+boolean text -0.7
+boolean number -0.8
+boolean time -1
+boolean enum 0.2
+boolean object -1
+boolean any 0.2
+boolean id -1
+boolean email -1
+boolean url -1
+boolean phone -1
+time text -0.3
+time number -0.4
+time boolean -0.4
+time enum -0.5
+time object -1
+time any 0.3
+time id -1
+time email -1
+time url -1
+time phone -1
+enum text 0.3
+enum number -0.7
+enum boolean 0.1
+enum time -1
+enum object -1
+enum any 0.4
+enum id -0.6
+enum email -1
+enum url -1
+enum phone -1
+object text -0.9
+object number -1
+object boolean -1
+object time -1
+object enum -1
+object any 0.2
+object id -1
+object email -1
+object url -1
+object phone -1
+any text 0.5
+any number 0.3
+any boolean 0.1
+any time 0.2
+any enum 0.2
+any object 0.2
+any id 0.3
+any email 0.3
+any url 0.3
+any phone 0.3
+id text 0.2
+id number 0
+id boolean -1
+id time -1
+id enum -0.8
+id object -1
+id any 0.4
+id email -0.8
+id url -0.7
+id phone -0.9
+email text 0.5
+email number -1
+email boolean -1
+email time -1
+email enum -1
+email object -1
+email id 0.1
+email any 0.5
+email url -0.9
+email phone -0.9
+url text 0.4
+url number -1
+url boolean -1
+url time -1
+url enum -1
+url object -1
+url id -0.2
+url any 0.5
+url email -0.9
+url phone -0.9
+phone text 0.5
+phone number 0
+phone boolean -1
+phone time -1
+phone enum -1
+phone object -1
+phone id -0.3
+phone any 0.5
+phone email -0.9
+phone url -0.9
+"""

@@ -1,0 +1,109 @@
+"""What a field is about: its notion, what narrows it, and what surrounds it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from vitesse_graph.mapping.schema import Field
+from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, whole_notion
+
+_CARRIERS = frozenset(["value", "data", "amount", "raw", "text", "string", "content", "id", "object", "attribute"])
+"""Leaves that say nothing themselves: `emails[].data`, `tax_money.amount`."""
+_WRAPPERS = frozenset(
+    ["data", "attribute", "attributes", "item", "record", "object", "payload", "body", "result", "relationship", "relationships", "properties", "property", "detail", "details", "info", "envelope", "input", "request"]
+)
+_PLACE_SIGNS = frozenset(("city", "postcode", "country", "street1", "street2", "latitude"))
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """`notion` is the head, `narrowing` the words beside it in the leaf's name (`billing` email).
+
+    `context` holds the notions of the objects around, the nearest first, wrappers left out.
+    """
+
+    notion: str
+    narrowing: frozenset[str]
+    words: tuple[str, ...]
+    """The leaf's plain words, for spelling comparisons."""
+    context: tuple[str, ...]
+    context_kinds: frozenset[str]
+    is_known: bool
+    """The notion is one of the vocabulary's."""
+
+
+def describe_fields(fields: list[Field]) -> list[Term]:
+    """One term for each field. Prefixes that an API gives to all its fields are dropped first."""
+    prefixes = _common_prefixes(fields)
+    leaf_notions = {f.path: _leaf(f, prefixes) for f in fields}
+    by_parent: dict[str, set[str]] = {}
+    for f in fields:
+        found = leaf_notions[f.path]
+        by_parent.setdefault(f.parent, set()).update(found[-1:])
+    return [_term(f, leaf_notions[f.path], by_parent[f.parent], prefixes) for f in fields]
+
+
+def _common_prefixes(fields: list[Field]) -> dict[str, str]:
+    """Parent → the first word that at least 60 % of its (four or more) fields share."""
+    groups: dict[str, list[tuple[str, ...]]] = {}
+    for f in fields:
+        groups.setdefault(f.parent, []).append(plain_words(f.leaf))
+    found = {}
+    for parent, names in groups.items():
+        if len(names) < 4:
+            continue
+        word, count = (
+            Counter(words[0] for words in names if len(words) > 1).most_common(1)[0]
+            if any(len(words) > 1 for words in names)
+            else ("", 0)
+        )
+        if word and count >= 0.6 * len(names):
+            found[parent] = word
+    return found
+
+
+def _leaf(f: Field, prefixes: dict[str, str]) -> tuple[str, ...]:
+    words = plain_words(f.leaf)
+    prefix = prefixes.get(f.parent)
+    if prefix is not None and len(words) > 1 and words[0] == prefix:
+        words = words[1:]
+    return notions(words)
+
+
+def _term(f: Field, leaf: tuple[str, ...], siblings: set[str], prefixes: dict[str, str]) -> Term:
+    around = [plain_words(name) for name in reversed(f.names[:-1])]
+    words = plain_words(f.leaf)
+    prefix = prefixes.get(f.parent)
+    if prefix is not None and len(words) > 1 and words[0] == prefix:
+        words = words[1:]
+    notion, rest, used = _head(words, leaf, around, siblings)
+    context = [n for level in around[used:] for n in reversed(notions(level)) if n not in _WRAPPERS]
+    if prefix is not None:
+        context.insert(0, prefix)
+    context_kinds = frozenset(k for n in (*rest, *context) for k in kinds(n))
+    return Term(notion, frozenset(rest), words, tuple(context), context_kinds, notion in lexicon().concepts)
+
+
+def _head(
+    words: tuple[str, ...], leaf: tuple[str, ...], around: list[tuple[str, ...]], siblings: set[str]
+) -> tuple[str, tuple[str, ...], int]:
+    """The notion, what narrows it, and how many of the levels around were used for it."""
+    if not leaf:
+        return ("", (), 0)
+    if around and words[-1] not in ("primary", "default", "verified"):
+        for joined in (around[0] + words, words + around[0]):
+            merged = whole_notion(joined)
+            if merged is not None:
+                return (merged, (), 1)
+    if len(leaf) == 1 and leaf[0] in _CARRIERS and around:
+        outer = notions(around[0])
+        if outer and outer[-1] in lexicon().concepts and outer[-1] not in ("id", "type", "metadata"):
+            if not (leaf[0] == "id" or kinds(outer[-1])):
+                return (outer[-1], outer[:-1], 1)
+    head = leaf[-1]
+    if words and words[-1] == "state" and siblings & _PLACE_SIGNS:
+        head = "region"
+    elif head == "state":
+        head = "status"
+    return (head, leaf[:-1], 0)
