@@ -106,6 +106,8 @@ class HealingEpisode(Model):
     diagnosis: Diagnosis = Field(default_factory=Diagnosis)
     tried: list[HealStrategy] = Field(default_factory=list)
     outcome: Literal["open", "healed", "waiting", "needs_person", "gave_up"] = "open"
+    needs_approval: bool = False
+    """What the repair changes goes beyond what may be deployed unasked."""
     drift: list[DriftItem] = Field(default_factory=list)
     started_at: str = ""
     ended_at: str | None = None

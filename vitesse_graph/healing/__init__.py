@@ -1,0 +1,75 @@
+"""Drift, diagnosis, repair and the monitor: how an integration keeps working when APIs change.
+
+Everything that decides is a function over data: `diff_specs` and `observe_drift` say what changed,
+`diagnose` names the cause, `choose_strategy` the next thing to try, `repair_mapping` and
+`compare_outputs` keep a repair small and show it, `Monitor` says when. Effects are at the edge:
+`probe` asks the APIs through a client that is given, `Watch` runs the loop over callables,
+`send_alert` signs and posts.
+"""
+
+from vitesse_graph.healing.alerts import Alert, AlertEvent, alert_data, send_alert, sign_alert
+from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
+from vitesse_graph.healing.findings import findings_of
+from vitesse_graph.healing.health import rolling_health, status_health
+from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
+from vitesse_graph.healing.observed import (
+    RecordProfile,
+    Shift,
+    compare_profiles,
+    observe_drift,
+    profile_records,
+)
+from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
+from vitesse_graph.healing.probes import Credential, Probe, Target, plan_probes, probe
+from vitesse_graph.healing.renames import Rename, find_renames
+from vitesse_graph.healing.repair import RepairChange, RowChange, compare_mappings, repair_mapping
+from vitesse_graph.healing.report import render_drift
+from vitesse_graph.healing.schema_diff import diff_schemas
+from vitesse_graph.healing.spec_diff import diff_specs, find_successor
+from vitesse_graph.healing.strategy import HealPolicy, choose_strategy, needs_approval
+from vitesse_graph.healing.watch import HealEnd, Hooks, Watch
+
+__all__ = [
+    "STRATEGIES",
+    "Alert",
+    "AlertEvent",
+    "Credential",
+    "HealEnd",
+    "HealPolicy",
+    "Hooks",
+    "Monitor",
+    "MonitorDecision",
+    "MonitorSettings",
+    "MonitorState",
+    "OutputDifferences",
+    "Probe",
+    "RecordProfile",
+    "Rename",
+    "RepairChange",
+    "RowChange",
+    "Shift",
+    "Target",
+    "Watch",
+    "alert_data",
+    "choose_strategy",
+    "compare_mappings",
+    "compare_outputs",
+    "compare_profiles",
+    "diagnose",
+    "diff_schemas",
+    "diff_specs",
+    "find_renames",
+    "find_successor",
+    "findings_of",
+    "needs_approval",
+    "observe_drift",
+    "plan_probes",
+    "probe",
+    "profile_records",
+    "render_drift",
+    "repair_mapping",
+    "rolling_health",
+    "send_alert",
+    "sign_alert",
+    "status_health",
+]

@@ -1,0 +1,361 @@
+"""A few live questions to both APIs, and what the answers say.
+
+Probes only read: the source's own read with a small page, a harmless GET at the destination, and,
+where something moved, the candidates for its new place. A credential goes only to the origin that
+it was given for: another address is asked without one (a 401 from there says enough).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urljoin, urlsplit
+
+from pydantic import Field
+
+from vitesse_graph.errors import RefusedAddress
+from vitesse_graph.healing.impact import Side
+from vitesse_graph.healing.observed import (
+    RecordProfile,
+    Shift,
+    compare_profiles,
+    observe_drift,
+    profile_records,
+)
+from vitesse_graph.state.base import Model
+from vitesse_graph.state.definition import Call, IntegrationDefinition
+from vitesse_graph.state.health import DriftItem
+from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.state.mapping import MappingLogic
+
+if TYPE_CHECKING:
+    import httpx
+
+ProbeKind = Literal["read", "reach", "alternative"]
+Fault = Literal["dns", "tls", "refused", "timeout", "broken", "forbidden_address"]
+
+MAX_BODY_BYTES = 2_000_000
+PAGE_SIZE = 25
+_SIGNALS: tuple[tuple[str, str], ...] = (
+    ("expired", r"expired"),
+    ("revoked", r"revoked|deactivated|disabled"),
+    ("invalid_token", r"invalid[_ ](api[_ ]key|access[_ ]token|token|key|credentials)|unrecognized"),
+    ("scope", r"insufficient|scope|permission|not (allowed|authori[sz]ed) to"),
+    ("maintenance", r"maintenance|temporarily"),
+    ("version", r"no longer supported|unsupported.{0,20}version|version.{0,20}(retired|unsupported)|sunset"),
+    ("quota", r"quota|rate.?limit|too many requests"),
+)
+_NEXT_VERSION = re.compile(r"/v(\d+)(?=/|$)")
+
+
+class Probe(Model):
+    """One question and its answer. `target` is method and address without its query."""
+
+    side: Side
+    kind: ProbeKind
+    target: str
+    status: int | None = None
+    """None: no answer came, `fault` says why."""
+    fault: Fault | None = None
+    seconds: float = 0.0
+    signals: list[str] = Field(default_factory=list)
+    """Words found in an error's body or headers: `expired`, `revoked`, `scope`, `maintenance`, …"""
+    retry_after_seconds: float | None = None
+    moved_to: str | None = None
+    """Address that a redirect or a successor link names, without its query."""
+    records: int | None = None
+    """Records in the answer, where it was read for records."""
+    drift: list[DriftItem] = Field(default_factory=list)
+    """How those records differ from their schema."""
+    shifts: list[Shift] = Field(default_factory=list)
+    """How they differ from the records of a good day."""
+    detail: dict[str, Any] = Field(default_factory=dict)
+    """For alternatives: {"base_url": …} or {"endpoint": "GET /v2/x"}, what to switch to."""
+
+    @property
+    def is_well(self) -> bool:
+        return self.status is not None and self.status < 400 and self.moved_to is None
+
+    @property
+    def is_alive(self) -> bool:
+        """Something that knows this address answered, be it that it asks for a credential."""
+        return self.status is not None and self.status < 500 and self.status not in (404, 410)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Credential:
+    """What one side's calls carry. Never shown: a probe keeps neither headers nor query."""
+
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One question to be asked. `record_schema` set: the answer's records are compared with it."""
+
+    side: Side
+    kind: ProbeKind
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)
+    items_at: str | None = None
+    record_schema: JsonSchema | None = None
+    mapping: MappingLogic | None = None
+    profile: RecordProfile | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        parts = urlsplit(self.url)
+        return f"{self.method} {parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def plan_probes(
+    definition: IntegrationDefinition,
+    *,
+    credentials: Mapping[Side, Credential] | None = None,
+    source_schema: JsonSchema | None = None,
+    profile: RecordProfile | None = None,
+    drift: Collection[DriftItem] = (),
+) -> list[Target]:
+    """The questions worth asking about this integration: both sides, and where `drift` says they moved.
+
+    `source_schema` is ONE source record's, as it was when the mapping was made; `profile` that of
+    records of a good day.
+    """
+    given = credentials or {}
+    source, dest = definition.source, definition.dest
+    own_source, own_dest = given.get("source", Credential()), given.get("dest", Credential())
+    size = {source.pagination.page_size_param: str(_page_size(source.pagination.max_page_size))}
+    query = {**source.read.query, **{name: value for name, value in size.items() if name}}
+    is_body = source.read.method.upper() not in ("GET", "HEAD")
+    targets = [
+        Target(
+            side="source",
+            kind="read",
+            method=source.read.method.upper(),
+            url=_url(source.base_url, source.read),
+            headers={**source.read.headers, **own_source.headers},
+            query={**({} if is_body else query), **own_source.query},
+            body={name: _as_json(value) for name, value in query.items()} if is_body else None,
+            items_at=source.pagination.items_at or "",
+            record_schema=source_schema,
+            mapping=definition.mapping,
+            profile=profile,
+        )
+    ]
+    reach = dest.lookup.call if dest.lookup is not None else dest.create
+    targets.append(
+        Target(
+            side="dest",
+            kind="reach",
+            method="GET",
+            url=_url(dest.base_url, reach),
+            headers={**reach.headers, **own_dest.headers},
+            query={**reach.query, **own_dest.query},
+        )
+    )
+    for item in drift:
+        targets += _alternative(definition, item, given)
+    for target in targets[:2]:
+        targets += _next_version(target)
+    return list({(target.side, target.name): target for target in targets}.values())
+
+
+def _page_size(maximum: int | None) -> int:
+    return min(PAGE_SIZE, maximum) if maximum else PAGE_SIZE
+
+
+def _as_json(text: str) -> Any:
+    return int(text) if text.isdigit() else text
+
+
+def _url(base_url: str, call: Call) -> str:
+    path = call.path
+    for name, value in call.path_params.items():
+        path = path.replace(f"{{{name}}}", value)
+    return base_url.rstrip("/") + "/" + path.lstrip("/")
+
+
+def _alternative(
+    definition: IntegrationDefinition, item: DriftItem, given: Mapping[Side, Credential]
+) -> list[Target]:
+    """The new place that a specification names for an endpoint or for the whole API."""
+    side = definition.source if item.side == "source" else definition.dest
+    if not item.new_path or item.kind not in ("endpoint_moved", "base_url_changed"):
+        return []
+    own = definition.source.read if item.side == "source" else definition.dest.create
+    if item.kind == "endpoint_moved":
+        path = item.new_path.partition(" ")[2]
+        url, detail = _url(side.base_url, own.evolve(path=path)), {"endpoint": item.new_path}
+    else:
+        url, detail = _url(item.new_path, own), {"base_url": item.new_path}
+    if not url.startswith(("http://", "https://")):
+        return []
+    credential = given.get(item.side, Credential())
+    is_home = _origin(url) == _origin(side.base_url)
+    return [
+        Target(
+            side=item.side,
+            kind="alternative",
+            method="GET",
+            url=url,
+            headers=credential.headers if is_home else {},
+            query=credential.query if is_home else {},
+            detail=detail,
+        )
+    ]
+
+
+def _next_version(target: Target) -> list[Target]:
+    """`/v1/` may have become `/v2/`: the next two are asked, at the same origin."""
+    found = _NEXT_VERSION.search(target.url)
+    if found is None:
+        return []
+    alternatives = []
+    for step in (1, 2):
+        version = f"/v{int(found[1]) + step}"
+        url = target.url[: found.start()] + version + target.url[found.end() :]
+        alternatives.append(
+            Target(
+                side=target.side,
+                kind="alternative",
+                method="GET",
+                url=url,
+                headers=target.headers,
+                query=target.query,
+                detail={"replace": [found[0], version]},
+            )
+        )
+    return alternatives
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
+async def probe(
+    client: httpx.AsyncClient, targets: Sequence[Target], *, timeout_seconds: float = 10.0
+) -> list[Probe]:
+    """Asks all targets at once; a target that does not answer is a probe with a `fault`, never an error.
+
+    The client should be a guarded one (`vitesse_graph.http.guarded_httpx`).
+    """
+    return list(await asyncio.gather(*(_ask(client, target, timeout_seconds) for target in targets)))
+
+
+async def _ask(client: httpx.AsyncClient, target: Target, timeout_seconds: float) -> Probe:
+    import httpx  # 60 ms, and the pure parts of this package do without it
+
+    started = time.monotonic()
+    made = Probe(side=target.side, kind=target.kind, target=target.name, detail=target.detail)
+    try:
+        async with (
+            asyncio.timeout(timeout_seconds),
+            client.stream(
+                target.method,
+                target.url,
+                headers=dict(target.headers),
+                params=dict(target.query) or None,
+                json=target.body,
+                follow_redirects=False,
+                timeout=timeout_seconds,
+            ) as response,
+        ):
+            body = b""
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    break
+            made.seconds = time.monotonic() - started
+            return _read_answer(made, target, response.status_code, response.headers, body)
+    except RefusedAddress:
+        made.fault = "forbidden_address"
+    except (TimeoutError, httpx.TimeoutException):
+        made.fault = "timeout"
+    except httpx.ConnectError as error:
+        made.fault = _connect_fault(str(error))
+    except httpx.HTTPError:
+        made.fault = "broken"
+    made.seconds = time.monotonic() - started
+    return made
+
+
+def _connect_fault(text: str) -> Fault:
+    lowered = text.lower()
+    if any(word in lowered for word in ("certificate", "ssl", "tls")):
+        return "tls"
+    if any(
+        word in lowered for word in ("resolve", "name or service", "getaddrinfo", "nodename", "no address")
+    ):
+        return "dns"
+    return "refused"
+
+
+def _read_answer(made: Probe, target: Target, status: int, headers: Mapping[str, str], body: bytes) -> Probe:
+    made.status = status
+    made.retry_after_seconds = _seconds(headers.get("Retry-After"))
+    made.moved_to = _moved_to(target.url, status, headers)
+    if headers.get("Sunset") or headers.get("Deprecation"):
+        made.signals.append("deprecated")
+    if status >= 400:
+        text = f"{headers.get('WWW-Authenticate', '')} {body[:4_000].decode(errors='replace')}".lower()
+        made.signals += [name for name, pattern in _SIGNALS if re.search(pattern, text)]
+    elif target.kind == "read":
+        _read_records(made, target, body)
+    return made
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _moved_to(url: str, status: int, headers: Mapping[str, str]) -> str | None:
+    location = headers.get("Location") if status in (301, 302, 303, 307, 308) else None
+    if location is None:
+        found = re.search(r'<([^>]+)>\s*;[^,]*rel="?successor-version', headers.get("Link") or "")
+        location = found[1] if found and status >= 400 else None
+    if location is None:
+        return None
+    parts = urlsplit(urljoin(url, location))
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _read_records(made: Probe, target: Target, body: bytes) -> None:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        made.signals.append("not_json")
+        return
+    records = _records_at(document, target.items_at or "")
+    if records is None:
+        made.signals.append("no_records")
+        return
+    made.records = len(records)
+    if target.record_schema is not None:
+        made.drift = observe_drift(target.record_schema, records, mapping=target.mapping, side=target.side)
+    if target.profile is not None:
+        made.shifts = compare_profiles(target.profile, profile_records(records))
+
+
+def _records_at(document: Any, path: str) -> list[dict[str, Any]] | None:
+    node = document
+    for step in filter(None, path.split(".")):
+        node = node.get(step) if isinstance(node, dict) else None
+    if isinstance(node, dict) and path:
+        node = [node]
+    if not isinstance(node, list):
+        return None
+    return [record for record in node if isinstance(record, dict)]
