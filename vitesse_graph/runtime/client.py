@@ -51,8 +51,9 @@ class NeedsReauth(UpstreamError):
 def backoff_seconds(attempt: int, asked: float | None, rng: random.Random) -> float:
     """Full jitter over a doubling span; what the answer asked for wins."""
     if asked is not None:
-        return asked + rng.uniform(0, 0.05 * asked + 0.01)
-    return rng.uniform(0.5, 1.0) * min(_BASE_WAIT_SECONDS * 2**attempt, _LONGEST_WAIT_SECONDS)
+        return asked + rng.uniform(0.0, 0.05 * asked + 0.01)
+    span: float = min(_BASE_WAIT_SECONDS * 2.0**attempt, _LONGEST_WAIT_SECONDS)
+    return rng.uniform(0.5, 1.0) * span
 
 
 class ApiClient:
@@ -106,12 +107,19 @@ class ApiClient:
 
         Raises NeedsReauth for a 401 that stays, RefusedAddress when the guard forbids the address.
         """
-        while self.breaker.is_open and (wait := self.breaker.wait_seconds()) > 0:
-            await asyncio.sleep(wait)
+        if self.breaker.is_open:
+            await self._let_breaker_rest()
         answer = await self._attempt(method, url, body, headers)
         if answer.verdict == "auth":
             raise NeedsReauth(f"{self.name} refused the credential (HTTP 401); renew it and sync again")
         return answer
+
+    async def _let_breaker_rest(self) -> None:
+        while True:
+            wait = self.breaker.wait_seconds()
+            if wait <= 0:
+                return
+            await asyncio.sleep(wait)
 
     async def _attempt(
         self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None

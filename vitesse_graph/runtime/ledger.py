@@ -82,9 +82,7 @@ class RunLedger:
     async def known(self, keys: list[str]) -> dict[str, Known]:
         """The ledger's rows of these source keys."""
         rows = await self._store.rows("known", {"id": self._id, "keys": orjson.dumps(keys).decode()})
-        return {
-            row[0]: Known(*row[1:4], outcome=row[4], run_id=row[5], mapping_version=row[6]) for row in rows
-        }
+        return {row[0]: Known(*row[1:]) for row in rows}
 
     async def owners(self, naturals: list[str]) -> dict[str, str]:
         """Source keys that own these natural keys (folded)."""

@@ -104,7 +104,7 @@ async def _planned(engine: SyncEngine, planner: Planner, records: list[Any], pag
 
         values = {"id": engine.definition.integration_id, "keys": orjson.dumps(keys).decode()}
         for row in await engine.store.rows("known", values):
-            known[row[0]] = Known(*row[1:4], outcome=row[4], run_id=row[5], mapping_version=row[6])
+            known[row[0]] = Known(*row[1:])
     for work in works:
         if work.outcome is None:
             planner.decide(work, known.get(work.key), 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from vitesse_graph.errors import InputError
@@ -29,12 +30,20 @@ def resolve_secret(
         except OSError as error:
             raise InputError(f"the secret file {name} cannot be read ({error.strerror})") from error
     if kind == "secret" and name:
+        handed = (os.environ if environ is None else environ).get(secret_variable(reference))
+        if handed:
+            return handed
         if resolver is None:
             raise InputError(
                 f"{reference} names a stored secret, and no store is at hand here; use env: or file:"
             )
         return resolver(name)
     raise InputError("a secret reference must be env:NAME, file:PATH or secret:ID")
+
+
+def secret_variable(reference: str) -> str:
+    """The environment variable by which a deployer hands a stored secret (`secret:ID`) to the runtime."""
+    return "VITESSE_SECRET_" + sha256(reference.encode()).hexdigest()[:16].upper()
 
 
 def secret_references(definition: IntegrationDefinition) -> list[str]:

@@ -82,7 +82,7 @@ class RuntimeService:
             )
             self._scheduler.start()
         if await self.store.one("open_run", {"id": self.definition.integration_id}):
-            self._background(self._scheduled())
+            self._background(self._take_up())
 
     async def stop(self) -> None:
         """Finishes what is in flight, commits, leaves."""
@@ -146,6 +146,21 @@ class RuntimeService:
                 )
             )
         return report
+
+    async def _take_up(self) -> None:
+        """Goes on with a run that was cut off, once its runner (an older version, finishing) has left."""
+        while await self.store.one("open_run", {"id": self.definition.integration_id}):
+            try:
+                await self.sync(SyncRequest())
+                return
+            except ConflictError as error:
+                if await self.held_reason() is not None:
+                    return
+                _log.info("waiting to take up a run that was cut off: %s", error)
+            except VitesseError as error:
+                _log.error("the run that was cut off cannot be taken up: %s", self.redactor(str(error)))
+                return
+            await asyncio.sleep(0.5)
 
     async def _scheduled(self) -> None:
         """A run by the schedule: what prevents it is logged, not raised."""
