@@ -12,15 +12,10 @@ from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.health import rolling_health, status_health
 from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
-from vitesse_graph.healing.observed import (
-    RecordProfile,
-    Shift,
-    compare_profiles,
-    observe_drift,
-    profile_records,
-)
+from vitesse_graph.healing.observed import observe_drift
 from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
 from vitesse_graph.healing.probes import Credential, Probe, Target, plan_probes, probe
+from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
 from vitesse_graph.healing.renames import Rename, find_renames
 from vitesse_graph.healing.repair import RepairChange, RowChange, compare_mappings, repair_mapping
 from vitesse_graph.healing.report import render_drift

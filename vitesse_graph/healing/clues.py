@@ -14,8 +14,8 @@ from statistics import median
 from typing import Any, Literal
 
 from vitesse_graph.healing.impact import Side
-from vitesse_graph.healing.observed import Shift
 from vitesse_graph.healing.probes import Probe
+from vitesse_graph.healing.profiles import Shift
 from vitesse_graph.healing.symptoms import Reading, Symptom, read_error
 from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import DriftItem, DriftKind, HealthReport, RootCause
@@ -180,7 +180,7 @@ def _moved(probe: Probe, side: Side, to: str) -> Clue:
     same_host = _host(before) == _host(to)
     cause: RootCause = "endpoint_moved" if same_host else "base_url_changed"
     text = f"{_NAMES[side]} answers {probe.status} and names {to}"
-    return Clue(cause, side, 0.95, text, {"url": to})
+    return Clue(cause, side, 0.95, text, dict(probe.switch_to))
 
 
 def _host(url: str) -> str:
@@ -188,13 +188,13 @@ def _host(url: str) -> str:
 
 
 def _detail(probe: Probe | None) -> dict[str, Any]:
-    return dict(probe.detail) if probe is not None else {}
+    return dict(probe.switch_to) if probe is not None else {}
 
 
 def _not_there(probe: Probe, side: Side, elsewhere: Probe | None) -> Iterator[Clue]:
     who = _NAMES[side]
     if elsewhere is not None:
-        cause: RootCause = "base_url_changed" if "base_url" in elsewhere.detail else "endpoint_moved"
+        cause: RootCause = "base_url_changed" if "base_url" in elsewhere.switch_to else "endpoint_moved"
         text = f"{who} answers {probe.status}, and {elsewhere.target} answers {elsewhere.status}"
         yield Clue(cause, side, 0.96, text, _detail(elsewhere))
     elif probe.kind == "read" or probe.status == 410:
@@ -207,7 +207,7 @@ def _no_answer(probe: Probe, side: Side, elsewhere: Probe | None) -> Iterator[Cl
     what = fault.get(probe.fault or "", f"no answer ({probe.fault})")
     if probe.fault == "forbidden_address":
         yield Clue("own_fault", "ours", 0.9, f"our own guard forbids the address of {who}")
-    elif elsewhere is not None and "base_url" in elsewhere.detail:
+    elif elsewhere is not None and "base_url" in elsewhere.switch_to:
         text = f"{who}: {what}, and {elsewhere.target} answers"
         yield Clue("base_url_changed", side, 0.97, text, _detail(elsewhere))
     elif probe.fault == "dns":

@@ -14,8 +14,8 @@ from typing import Any
 from vitesse_graph.healing.clues import WITNESSES, Clue, ClueSide, Facts, gather_readings
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.impact import Side
-from vitesse_graph.healing.observed import Shift
 from vitesse_graph.healing.probes import Probe
+from vitesse_graph.healing.profiles import Shift
 from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import Diagnosis, DriftItem, HealStrategy, HealthReport, RootCause
 from vitesse_graph.state.mapping import MappingLogic

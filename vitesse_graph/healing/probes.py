@@ -20,13 +20,8 @@ from pydantic import Field
 
 from vitesse_graph.errors import RefusedAddress
 from vitesse_graph.healing.impact import Side
-from vitesse_graph.healing.observed import (
-    RecordProfile,
-    Shift,
-    compare_profiles,
-    observe_drift,
-    profile_records,
-)
+from vitesse_graph.healing.observed import observe_drift
+from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.definition import Call, IntegrationDefinition
 from vitesse_graph.state.health import DriftItem
@@ -74,8 +69,9 @@ class Probe(Model):
     """How those records differ from their schema."""
     shifts: list[Shift] = Field(default_factory=list)
     """How they differ from the records of a good day."""
-    detail: dict[str, Any] = Field(default_factory=dict)
-    """For alternatives: {"base_url": …} or {"endpoint": "GET /v2/x"}, what to switch to."""
+    switch_to: dict[str, str] = Field(default_factory=dict)
+    """{"base_url": …} or {"endpoint": "GET /v2/x"}: for an alternative what would have to be changed to
+    use it, for another probe what its redirect asks for."""
 
     @property
     def is_well(self) -> bool:
@@ -110,7 +106,12 @@ class Target:
     record_schema: JsonSchema | None = None
     mapping: MappingLogic | None = None
     profile: RecordProfile | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    base_url: str = ""
+    path: str = ""
+    """The part after the base URL."""
+    key: str = ""
+    """`METHOD /path` that this stands for."""
+    switch_to: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -146,6 +147,9 @@ def plan_probes(
             headers={**source.read.headers, **own_source.headers},
             query={**({} if is_body else query), **own_source.query},
             body={name: _as_json(value) for name, value in query.items()} if is_body else None,
+            base_url=source.base_url,
+            path=_filled(source.read),
+            key=f"{source.read.method.upper()} {source.read.path}",
             items_at=source.pagination.items_at or "",
             record_schema=source_schema,
             mapping=definition.mapping,
@@ -161,6 +165,9 @@ def plan_probes(
             url=_url(dest.base_url, reach),
             headers={**reach.headers, **own_dest.headers},
             query={**reach.query, **own_dest.query},
+            base_url=dest.base_url,
+            path=_filled(reach),
+            key=f"{dest.create.method.upper()} {reach.path}",
         )
     )
     for item in drift:
@@ -179,10 +186,14 @@ def _as_json(text: str) -> Any:
 
 
 def _url(base_url: str, call: Call) -> str:
+    return base_url.rstrip("/") + "/" + _filled(call).lstrip("/")
+
+
+def _filled(call: Call) -> str:
     path = call.path
     for name, value in call.path_params.items():
         path = path.replace(f"{{{name}}}", value)
-    return base_url.rstrip("/") + "/" + path.lstrip("/")
+    return path
 
 
 def _alternative(
@@ -195,9 +206,9 @@ def _alternative(
     own = definition.source.read if item.side == "source" else definition.dest.create
     if item.kind == "endpoint_moved":
         path = item.new_path.partition(" ")[2]
-        url, detail = _url(side.base_url, own.evolve(path=path)), {"endpoint": item.new_path}
+        url, switch_to = _url(side.base_url, own.evolve(path=path)), {"endpoint": item.new_path}
     else:
-        url, detail = _url(item.new_path, own), {"base_url": item.new_path}
+        url, switch_to = _url(item.new_path, own), {"base_url": item.new_path}
     if not url.startswith(("http://", "https://")):
         return []
     credential = given.get(item.side, Credential())
@@ -210,7 +221,7 @@ def _alternative(
             url=url,
             headers=credential.headers if is_home else {},
             query=credential.query if is_home else {},
-            detail=detail,
+            switch_to=switch_to,
         )
     ]
 
@@ -232,10 +243,18 @@ def _next_version(target: Target) -> list[Target]:
                 url=url,
                 headers=target.headers,
                 query=target.query,
-                detail={"replace": [found[0], version]},
+                switch_to=_switched(target, found, version),
             )
         )
     return alternatives
+
+
+def _switched(target: Target, found: re.Match[str], version: str) -> dict[str, str]:
+    """The version stands in the base URL or in the path: that part is what has to be changed."""
+    base = target.base_url.rstrip("/")
+    if found.start() < len(base):
+        return {"base_url": base[: found.start()] + version + base[found.end() :]}
+    return {"endpoint": target.key.replace(found[0], version, 1)}
 
 
 def _origin(url: str) -> tuple[str, str]:
@@ -257,7 +276,7 @@ async def _ask(client: httpx.AsyncClient, target: Target, timeout_seconds: float
     import httpx  # 60 ms, and the pure parts of this package do without it
 
     started = time.monotonic()
-    made = Probe(side=target.side, kind=target.kind, target=target.name, detail=target.detail)
+    made = Probe(side=target.side, kind=target.kind, target=target.name, switch_to=target.switch_to)
     try:
         async with (
             asyncio.timeout(timeout_seconds),
@@ -305,6 +324,8 @@ def _read_answer(made: Probe, target: Target, status: int, headers: Mapping[str,
     made.status = status
     made.retry_after_seconds = _seconds(headers.get("Retry-After"))
     made.moved_to = _moved_to(target.url, status, headers)
+    if made.moved_to is not None:
+        made.switch_to = _asked_for(target, made.moved_to)
     if headers.get("Sunset") or headers.get("Deprecation"):
         made.signals.append("deprecated")
     if status >= 400:
@@ -331,6 +352,16 @@ def _moved_to(url: str, status: int, headers: Mapping[str, str]) -> str | None:
         return None
     parts = urlsplit(urljoin(url, location))
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _asked_for(target: Target, to: str) -> dict[str, str]:
+    """What a redirect changes: the base URL when the path stayed, the endpoint when the base stayed."""
+    path, base = "/" + target.path.lstrip("/"), target.base_url.rstrip("/")
+    if to.endswith(path):
+        return {"base_url": to.removesuffix(path)}
+    if base and to.startswith(f"{base}/"):
+        return {"endpoint": f"{target.key.partition(' ')[0]} {to.removeprefix(base)}"}
+    return {}
 
 
 def _read_records(made: Probe, target: Target, body: bytes) -> None:

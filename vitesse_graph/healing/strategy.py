@@ -64,7 +64,7 @@ def choose_strategy(
 
 
 def _has_destination(diagnosis: Diagnosis) -> bool:
-    return any(diagnosis.detail.get(name) for name in ("endpoint", "base_url", "url", "replace"))
+    return any(diagnosis.detail.get(name) for name in ("endpoint", "base_url"))
 
 
 def needs_approval(change: RepairChange, policy: HealPolicy | ApprovalPolicy = "risky") -> bool:
