@@ -162,9 +162,8 @@ class Compiler:
     # objects and arrays
 
     def _object(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
-        properties: dict[str, Any] = (
-            flat.get("properties") if isinstance(flat.get("properties"), dict) else {}
-        )
+        declared = flat.get("properties")
+        properties: dict[str, Any] = declared if isinstance(declared, dict) else {}
         required = [field for field in flat.get("required") or [] if isinstance(field, str)]
         about = _subject(flat, name, parent)
         always: list[tuple[str, Generate]] = []

@@ -15,6 +15,8 @@ import jsonschema_rs
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.schemas import Direction, rebuild, resolve
 
+# What the library raises for a schema that it cannot compile.
+_BROKEN: tuple[Any, ...] = (ValueError, jsonschema_rs.ReferencingError)
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=20_000)
 _EMAIL = jsonschema_rs.EmailOptions(require_tld=False, allow_display_text=False)
 
@@ -97,7 +99,7 @@ def _compiles(pattern: str) -> bool:
         try:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=_PATTERNS)
             known = True
-        except (ValueError, jsonschema_rs.ValidationError):
+        except _BROKEN:
             known = False
         _known_patterns[pattern] = known
     return known
@@ -109,13 +111,13 @@ def _compile(schema: JsonSchema) -> Any:
         return jsonschema_rs.Draft202012Validator(
             schema, validate_formats=True, pattern_options=_PATTERNS, email_options=_EMAIL
         )
-    except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+    except _BROKEN:
         cleaned = rebuild(schema, _only_sound_keywords)
         try:
             return jsonschema_rs.Draft202012Validator(
                 cleaned, validate_formats=True, pattern_options=_PATTERNS
             )
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        except _BROKEN:
             return jsonschema_rs.Draft202012Validator({})
 
 
@@ -129,7 +131,7 @@ def _only_sound_keywords(node: dict[str, Any]) -> dict[str, Any]:
             continue
         try:
             jsonschema_rs.Draft202012Validator(probe, pattern_options=_PATTERNS)
-        except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
+        except _BROKEN:
             continue
         kept[key] = value
     return kept

@@ -102,7 +102,7 @@ def _between(lowest: float, highest: float, decimals: int, *, whole: bool, step:
         count = max(1, math.floor(highest / step) - first + 1)
         if whole and float(step).is_integer():
             return lambda draw: int((first + int(draw.random() * count)) * step)
-        places = max(0, -int(math.floor(math.log10(step)))) + 1
+        places = max(0, -math.floor(math.log10(step))) + 1
         return lambda draw: round((first + int(draw.random() * count)) * step, places)
     if whole:
         base, span = int(lowest), int(width) + 1

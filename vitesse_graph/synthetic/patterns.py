@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import random
 import re
+
+# The parser moved in 3.11; there is no public door to it, and the module has kept its form since 2.x.
+import re._constants as sre  # type: ignore[import-not-found]
+import re._parser as sre_parse  # type: ignore[import-not-found]
 import warnings
 from collections.abc import Callable
 from typing import Any
-
-# The parser moved in 3.11; there is no public door to it, and the module has kept its form since 2.x.
-import re._constants as sre
-import re._parser as sre_parse
 
 _MAX_REPEAT = 12
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -71,11 +71,11 @@ def flatten(schema: Any, root: JsonSchema, depth: int = 0) -> JsonSchema:
         return {}
     if depth > _MAX_MERGE_DEPTH:
         return {}
-    schema = resolve(schema, root)
-    parts = schema.get("allOf")
+    whole: JsonSchema = resolve(schema, root)
+    parts = whole.get("allOf")
     if not isinstance(parts, list):
-        return schema
-    merged: JsonSchema = {key: value for key, value in schema.items() if key != "allOf"}
+        return whole
+    merged: JsonSchema = {key: value for key, value in whole.items() if key != "allOf"}
     for part in parts:
         merged = merge(merged, flatten(part, root, depth + 1))
     return merged
@@ -88,7 +88,7 @@ def types_of(schema: JsonSchema) -> list[str]:
         return [declared]
     if isinstance(declared, list):
         return [str(name) for name in declared]
-    if "properties" in schema or "additionalProperties" in schema and "items" not in schema:
+    if "properties" in schema or ("additionalProperties" in schema and "items" not in schema):
         return ["object"]
     if "items" in schema:
         return ["array"]

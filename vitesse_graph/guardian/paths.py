@@ -1,0 +1,49 @@
+"""Field paths as mappings write them: `a.b`, `a[].b`, `Contacts[0].ContactID`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+_PART = re.compile(r"\[\d*\*?\]")
+
+
+def steps(path: str) -> list[str]:
+    """`a[].b` as [`a`, `[]`, `b`]."""
+    out: list[str] = []
+    for part in path.split(".") if path else []:
+        name, _, rest = part.partition("[")
+        if name:
+            out.append(name)
+        out += ["[]"] * rest.count("]")
+    return out
+
+
+def plain(path: str) -> str:
+    """The path with array positions forgotten and trailing `[]` dropped: how fields are compared."""
+    text = _PART.sub("[]", path.removeprefix("$."))
+    while text.endswith("[]"):
+        text = text[:-2]
+    return text
+
+
+def read(value: Any, path: str) -> Any:
+    """The first value at a path, None where it is missing. `""` is the value itself."""
+    return next(iter(every(value, path)), None)
+
+
+def every(value: Any, path: str) -> Iterator[Any]:
+    """All values at a path; array steps fan out, missing ones give nothing."""
+    level = [value]
+    for step in steps(path):
+        if step == "[]":
+            level = [item for node in level if isinstance(node, list) for item in node]
+        else:
+            level = [node[step] for node in level if isinstance(node, dict) and step in node]
+    yield from level
+
+
+def has_value(value: Any, path: str) -> bool:
+    """Whether anything that is not null or empty stands at a path."""
+    return any(found not in (None, "", [], {}) for found in every(value, path))
