@@ -20,6 +20,10 @@ from vitesse_graph.state.base import Model
 from vitesse_graph.state.jsontypes import JsonObject
 
 MIN_PROFILE_RECORDS = 20
+_TENFOLD = 0.85
+"""In powers of ten; a little under one, since samples differ."""
+# A leading zero or plus sign makes a number of a text that is none: a postal code, a phone number.
+_DECIMAL = re.compile(r"-?(0|[1-9]\d{0,14})(\.\d{1,9})?")
 
 
 class FieldProfile(Model):
@@ -33,6 +37,8 @@ class FieldProfile(Model):
     null: float = 0.0
     distinct: float = 0.0
     scale: float | None = None
+    spread: float = 0.0
+    """How far apart the middle eight tenths of those sizes lie."""
     has_fractions: float = 0.0
     negative: float = 0.0
     length: float | None = None
@@ -86,11 +92,19 @@ def _profile(values: list[Any], count: int) -> FieldProfile:
         null=(len(values) - len(real)) / len(values),
         distinct=len({str(value) for value in real}) / len(real) if real else 0.0,
         scale=median(sizes) if is_numeric and sizes else None,
+        spread=_spread(sizes) if is_numeric and sizes else 0.0,
         has_fractions=sum(1 for n in numbers if n % 1) / len(numbers) if is_numeric else 0.0,
         negative=sum(1 for n in numbers if n < 0) / len(numbers) if is_numeric else 0.0,
         length=median(map(len, texts)) if texts else None,
-        patterns={key: seen / len(texts) for key, seen in patterns.most_common(8)} if texts else {},
+        patterns={key: seen / len(texts) for key, seen in patterns.most_common(8)}
+        if len(texts) >= 10
+        else {},
     )
+
+
+def _spread(sizes: list[float]) -> float:
+    ordered = sorted(sizes)
+    return ordered[int(0.9 * (len(ordered) - 1))] - ordered[int(0.1 * (len(ordered) - 1))]
 
 
 def _number(value: Any) -> float | None:
@@ -98,12 +112,8 @@ def _number(value: Any) -> float | None:
         return None
     if isinstance(value, (int, float)):
         return float(value)
-    if isinstance(value, str) and len(value) <= 40:
-        try:
-            number = float(value)
-        except ValueError:
-            return None
-        return number if math.isfinite(number) else None
+    if isinstance(value, str) and _DECIMAL.fullmatch(value):
+        return float(value)
     return None
 
 
@@ -132,14 +142,14 @@ def _shifts(old: FieldProfile, new: FieldProfile) -> Iterable[tuple[str, str]]:
         yield "emptied", f"empty in {new.null:.0%} of the records, was {old.null:.0%}"
     if old.distinct >= 0.2 and new.distinct <= 0.02 and new.null < 1.0:
         yield "constant", "nearly all records have the same value"
-    if old.scale is not None and new.scale is not None and abs(new.scale - old.scale) >= 0.85:
-        yield (
-            "rescaled",
-            f"its numbers are {10 ** abs(new.scale - old.scale):.0f} times {'larger' if new.scale > old.scale else 'smaller'}",
-        )
+    if old.scale is not None and new.scale is not None:
+        moved = abs(new.scale - old.scale)
+        if moved >= max(_TENFOLD, 0.6 * old.spread + 0.3):
+            direction = "larger" if new.scale > old.scale else "smaller"
+            yield "rescaled", f"its numbers are {10**moved:.0f} times {direction}"
     if new.negative - old.negative >= 0.3:
         yield "sign", f"{new.negative:.0%} of its numbers are negative, were {old.negative:.0%}"
-    if old.patterns and new.patterns:
+    if old.patterns and new.patterns and old.scale is None:
         shared = sum(min(share, new.patterns.get(key, 0.0)) for key, share in old.patterns.items())
         known = min(sum(old.patterns.values()), sum(new.patterns.values()))
         # only where the texts had few forms: names and notes have as many forms as values

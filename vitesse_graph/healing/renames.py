@@ -191,8 +191,10 @@ def _score(
     )
     if not has_ground:
         return 0.0, []
-    total = sum(_WEIGHTS[sign] for sign in signs)
-    score = sum(_WEIGHTS[sign] * value for sign, value in signs.items()) / total
+    # The same list of values is as good as a name: few fields share one.
+    weights = {**_WEIGHTS, "enum": 0.4} if signs.get("enum", 0.0) >= 0.8 else _WEIGHTS
+    total = sum(weights[sign] for sign in signs)
+    score = sum(weights[sign] * value for sign, value in signs.items()) / total
     reasons = [
         f"same {sign}" if value == 1.0 else f"similar {sign}" for sign, value in signs.items() if value >= 0.6
     ]
