@@ -107,3 +107,14 @@ async def open_graph(settings: Settings | None = None) -> AsyncIterator[Integrat
 
 graph = compile_graph()
 """For `langgraph.json`: a server looks the name up in this module and brings its own saver."""
+
+
+def picture() -> str:
+    """The graph as Mermaid text: what the README shows."""
+    return graph.get_graph().draw_mermaid().strip()
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(picture() + "\n")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vitesse_graph.deployers.base import Deployer
     from vitesse_graph.registry.store import Pool
     from vitesse_graph.specs import SpecCache, SpecDocument
+    from vitesse_graph.state.deployment import Deployment
 
 _log = logging.getLogger(__name__)
 _current: ContextVar[Services | None] = ContextVar("vitesse_services", default=None)
@@ -67,11 +68,22 @@ class Services:
             )
         return document
 
+    def read_secret(self, reference: str) -> str:
+        """The value behind `secret:ID`. Raises NotFoundError: this process has no secret store."""
+        from vitesse_graph.errors import NotFoundError
+
+        raise NotFoundError(f"no stored secret {reference}; use env:NAME or file:PATH")
+
     def deployer(self, target: str, **config: Any) -> Deployer:
         """The deployer for a target; InputError for one that is unknown or not installed."""
         from vitesse_graph.deployers import DeployerFactory
 
         return DeployerFactory.create_deployer(target, {"settings": self.settings, **config})
+
+    async def undeploy(self, integration_id: str, deployment: Deployment) -> None:
+        """Takes down the workload and what was started beside it."""
+        await self.deployer(deployment.target).destroy(integration_id)
+        await self.registry.audit(integration_id, "undeploy", detail={"target": deployment.target})
 
     async def aclose(self) -> None:
         await self.limiter.aclose()

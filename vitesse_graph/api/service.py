@@ -15,7 +15,7 @@ import aiohttp
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import UnknownInterruptError
 from langgraph.types import Command
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from vitesse_graph.errors import ConflictError, DecisionError, InputError, NotFoundError, UpstreamError
 from vitesse_graph.services import Services
@@ -56,7 +56,7 @@ class Outcome(Model):
     waiting: PendingGate | None = None
     error: str | None = None
     """The last failure, when the status is `failed`."""
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = Field(default_factory=dict)
     is_unfinished: bool = False
     """A run stopped in the middle (a crash, or a gate): steps are still to be run."""
 
@@ -93,7 +93,7 @@ class IntegrationService:
 
     def __init__(self, graph: PregelLike, services: Services) -> None:
         self._graph = graph
-        self._services = services
+        self.services = services
 
     @staticmethod
     def config(integration_id: str) -> RunnableConfig:
@@ -221,7 +221,7 @@ class IntegrationService:
         async for mode, chunk in self._graph.astream(
             given,
             config,
-            context=(context or VitesseContext()).model_dump(),  # type: ignore[call-arg]
+            context=(context or VitesseContext()).model_dump(),
             stream_mode=["updates", "custom"],
         ):
             if on_event is not None and mode == "custom":
@@ -293,27 +293,27 @@ class IntegrationService:
     async def logs(self, integration_id: str, lines: int = 100) -> str:
         """The workload's last log lines."""
         deployment = await self.deployment(integration_id)
-        deployer = self._services.deployer(deployment.target)
+        deployer = self.services.deployer(deployment.target)
         return await deployer.get_logs(integration_id, lines=lines)
 
     async def undeploy(self, integration_id: str) -> None:
         """Takes down the workload and its sandboxes; the thread stays. Nothing deployed: nothing done."""
         outcome = await self._existing(integration_id)
         if outcome.state.deployment is not None:
-            await self._services.undeploy(integration_id, outcome.state.deployment)
+            await self.services.undeploy(integration_id, outcome.state.deployment)
 
     async def delete(self, integration_id: str) -> None:
         """Undeploys and forgets; the audit log stays. Raises NotFoundError."""
         outcome = await self._existing(integration_id)
-        async with self._services.limiter.hold(integration_id):
+        async with self.services.limiter.hold(integration_id):
             deployment = outcome.state.deployment
             if deployment is not None:
-                await self._services.undeploy(integration_id, deployment)
+                await self.services.undeploy(integration_id, deployment)
             checkpointer = getattr(self._graph, "checkpointer", None)
             if checkpointer is not None:
                 await checkpointer.adelete_thread(integration_id)
-            await self._services.registry.delete_integration(integration_id)
-            await self._services.registry.audit(integration_id, "delete")
+            await self.services.registry.delete_integration(integration_id)
+            await self.services.registry.audit(integration_id, "delete")
 
 
 __all__ = [

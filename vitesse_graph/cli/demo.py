@@ -71,7 +71,7 @@ class Demo:
 
         self.say(f'\n"{INTENT}"\n')
         approvals = "every_step" if self._is_interactive else "none"
-        context = VitesseContext(approvals=approvals, actor="demo")  # type: ignore[call-arg]
+        context = VitesseContext(approvals=approvals, actor="demo")
         request = {
             "user_intent": INTENT,
             "source": self._stands.shopify_spec_url,
@@ -135,7 +135,7 @@ class Demo:
 
     async def break_and_heal(self, outcome: Any) -> Any:
         """The source renames a field and drops another; the monitor notices; heal mends it."""
-        from vitesse_graph.nodes.reporting import report_of
+        from vitesse_graph.api.monitoring import report_of
         from vitesse_graph.state.context import VitesseContext
 
         integration_id = outcome.integration_id
@@ -144,7 +144,7 @@ class Demo:
         await self.sync(integration_id, "sync after the change")
         status = await self._service.runtime_status(integration_id)
         self.say(f"the monitor sees health {status.health:.0f}: healing starts")
-        context = VitesseContext(approvals="none", heal_approval="never", actor="monitor")  # type: ignore[call-arg]
+        context = VitesseContext(approvals="none", heal_approval="never", actor="monitor")
         with self.watch.lap("heal"), self._progress("healing") as on_event:
             report = await report_of(self._service, integration_id, "health fell")
             healed = await self._service.heal(

@@ -113,11 +113,11 @@ def sync(integration_id: str, full: bool, dry_run: bool, as_json: bool) -> int:
 @json_option
 def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> int:
     """Diagnose an active integration, repair it, prove the repair, and deploy it."""
+    from vitesse_graph.api.monitoring import report_of
     from vitesse_graph.cli.run import answer_gates
-    from vitesse_graph.nodes.reporting import report_of
     from vitesse_graph.state.context import VitesseContext
 
-    context = VitesseContext(heal_approval="never" if approve_all else "risky")  # type: ignore[call-arg]
+    context = VitesseContext(heal_approval="never" if approve_all else "risky")
 
     async def work() -> int:
         async with open_service() as service:
@@ -140,7 +140,7 @@ def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> 
 @click.option("--once", is_flag=True, help="Look once and leave.")
 def monitor(interval: float | None, once: bool) -> None:
     """Watch every active integration; heal those whose health falls under 60."""
-    from vitesse_graph.nodes.reporting import watch
+    from vitesse_graph.api.monitoring import watch
 
     seconds = interval or get_settings().monitor_interval_seconds
 
@@ -175,11 +175,16 @@ def logs(integration_id: str, lines: int) -> None:
 def explain(integration_id: str, key: str, as_json: bool) -> None:
     """What happened to one record, by its source key or destination id."""
     from vitesse_graph.runtime import explain as explain_record
+    from vitesse_graph.runtime import open_store
     from vitesse_graph.services import open_services
+    from vitesse_graph.state.definition import IntegrationDefinition
 
     async def work() -> Any:
-        async with open_services(get_settings()) as services:
-            return await explain_record(services.pool, integration_id, key)
+        settings = get_settings()
+        async with open_services(settings) as services, open_store(settings) as store:
+            live = await services.registry.latest_version(integration_id)
+            definition = IntegrationDefinition.model_validate(live["definition"]) if live else None
+            return await explain_record(store, integration_id, key, definition=definition)
 
     story = run_async(work())
     if as_json:

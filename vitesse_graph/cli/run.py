@@ -145,7 +145,7 @@ def run(
     if not request["user_intent"] and not ("source" in request and "dest" in request):
         raise InputError("say what should happen with --intent, or name both sides with --source and --dest")
     approvals = "none" if approve_all else "before_deploy" if before_deploy else "every_step"
-    context = VitesseContext(approvals=approvals)  # type: ignore[call-arg]
+    context = VitesseContext(approvals=approvals)
 
     async def work() -> int:
         async with open_service() as service:
@@ -195,7 +195,7 @@ def review(
     from vitesse_graph.cli.specs import read_json_file
     from vitesse_graph.state.context import VitesseContext
 
-    context = VitesseContext(actor=by)  # type: ignore[call-arg]
+    context = VitesseContext(actor=by)
 
     async def work() -> int:
         async with open_service() as service:
@@ -237,7 +237,7 @@ def resume(
     """Go on after a crash or a failed step, with better input where it is given."""
     from vitesse_graph.state.context import VitesseContext
 
-    context = VitesseContext(approvals="none" if approve_all else "every_step")  # type: ignore[call-arg]
+    context = VitesseContext(approvals="none" if approve_all else "every_step")
     better = {"source": location(source), "dest": location(dest), "user_intent": intent}
     better = {key: value for key, value in better.items() if value is not None}
 

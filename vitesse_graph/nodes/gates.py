@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command, interrupt
 
@@ -34,16 +33,17 @@ from vitesse_graph.state.review import (
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, StepError, log_entry, now_iso
 
 Update = dict[str, Any]
+ENDED: Literal["__end__"] = "__end__"
 
 
 def needs_person(gate: GateName, state: SharedWhiteboardState, context: VitesseContext) -> bool:
     """Whether the run stops here.
 
-    While an integration heals, only the last gate asks, and whether it does is `heal_approval`:
-    heal has put `needs_approval` into the episode's detail.
+    While an integration heals, only the last gate asks, and only about repairs that go beyond what
+    `heal_approval` lets through unasked.
     """
     if state.healing is not None and state.healing.outcome == "open":
-        return gate == "review_guardian" and bool(state.healing.diagnosis.detail.get("needs_approval"))
+        return gate == "review_guardian" and state.healing.needs_approval
     if context.approvals == "every_step":
         return True
     return context.approvals == "before_deploy" and gate == "review_guardian"
@@ -131,7 +131,7 @@ async def review_discovery(
     state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
 ) -> Command[Literal["discovery", "ingest", "review_discovery", "__end__"]]:
     """Are these the two APIs?"""
-    gate: GateName = "review_discovery"
+    gate: Literal["review_discovery"] = "review_discovery"
     context = context_of(runtime)
     if not needs_person(gate, state, context) or _already_decided(gate, state):
         return Command(goto="ingest", update={"next_step": "ingest"})
@@ -140,7 +140,7 @@ async def review_discovery(
         return Command(goto=gate, update=noted)
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=END, update={**record, **_rejected(gate, decision, "discovery")})
+        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "discovery")})
     if decision.type == "retry":
         return Command(goto="discovery", update={**record, "next_step": "discovery"})
     update = {**record, "next_step": "ingest"}
@@ -158,7 +158,7 @@ async def review_ingest(
     state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
 ) -> Command[Literal["ingest", "map", "review_ingest", "__end__"]]:
     """Are these the endpoints, and is what was guessed right?"""
-    gate: GateName = "review_ingest"
+    gate: Literal["review_ingest"] = "review_ingest"
     context = context_of(runtime)
     if not needs_person(gate, state, context) or _already_decided(gate, state):
         return Command(goto="map", update={"next_step": "map"})
@@ -167,7 +167,7 @@ async def review_ingest(
         return Command(goto=gate, update=noted)
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=END, update={**record, **_rejected(gate, decision, "ingest")})
+        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "ingest")})
     said = _given(decision.edited if isinstance(decision.edited, EndpointEdit) else None)
     if isinstance(decision.parameters, MapParameters):
         said |= _given(decision.parameters)
@@ -231,7 +231,7 @@ async def review_map(
     state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
 ) -> Command[Literal["map", "guardian", "review_map", "__end__"]]:
     """Are these the right fields? Rows may be edited here."""
-    gate: GateName = "review_map"
+    gate: Literal["review_map"] = "review_map"
     context = context_of(runtime)
     if not needs_person(gate, state, context):
         return Command(goto="guardian", update={"next_step": "guardian"})
@@ -240,7 +240,7 @@ async def review_map(
         return Command(goto=gate, update=noted)
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=END, update={**record, **_rejected(gate, decision, "map")})
+        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "map")})
     said = _given(decision.parameters if isinstance(decision.parameters, TestParameters) else None)
     if decision.type == "retry":
         return Command(goto="map", update={**record, **said, "next_step": "map"})
@@ -257,7 +257,7 @@ async def review_guardian(
     state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
 ) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
     """May it be deployed? What did not pass cannot be approved, only edited, retried or rejected."""
-    gate: GateName = "review_guardian"
+    gate: Literal["review_guardian"] = "review_guardian"
     context = context_of(runtime)
     has_passed = state.test_results is not None and state.test_results.passed
     is_healing = state.healing is not None and state.healing.outcome == "open"
@@ -266,7 +266,7 @@ async def review_guardian(
     if not needs_person(gate, state, context):
         if has_passed:
             return Command(goto="deploy", update={"next_step": "deploy"})
-        return Command(goto=END, update=_not_passed(state))
+        return Command(goto=ENDED, update=_not_passed(state))
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
         return Command(goto=gate, update=noted)
@@ -280,14 +280,18 @@ async def review_guardian(
     if decision.type == "reject":
         if is_healing:
             return Command(goto="heal", update={**record, "next_step": "heal"})
-        return Command(goto=END, update={**record, **_rejected(gate, decision, "guardian")})
+        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "guardian")})
     if decision.type == "retry":
         return Command(goto="guardian", update={**record, "retry_count": 0, "next_step": "guardian"})
     return _approved(gate, decision, state, record, has_passed)
 
 
 def _approved(
-    gate: GateName, decision: ReviewDecision, state: SharedWhiteboardState, record: Update, has_passed: bool
+    gate: Literal["review_guardian"],
+    decision: ReviewDecision,
+    state: SharedWhiteboardState,
+    record: Update,
+    has_passed: bool,
 ) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
     wishes: Update = {}
     if isinstance(decision.edited, GuardianEdit):

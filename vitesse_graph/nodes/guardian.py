@@ -70,13 +70,18 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         runtime.heartbeat()
         emit(runtime, "guardian", "progress", done=done, total=total)
 
-    async with shadow_targets(services, state, pair) as targets:
+    async with shadow_targets(services, state, pair, sample_size=sample_size) as targets:
         results = await run_guardian(
             source=targets.source,
             dest=targets.dest,
+            dest_read=targets.dest_read,
             source_shape=pair.source_shape,
             dest_shape=pair.dest_shape,
+            source_operation=targets.source_operation,
             dest_operation=targets.dest_operation,
+            source_params=targets.definition.source.read.path_params,
+            dest_params=targets.definition.dest.create.path_params,
+            synthetic=targets.synthetic,
             mapping=state.mapping_logic,
             sample_size=sample_size,
             seed=targets.seed,
@@ -85,6 +90,15 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             threshold=context.health_threshold,
             on_progress=on_progress,
         )
+        plan = None
+        if results.passed:
+            deployer = services.deployer(state.deployment_target or "process")
+            plan = await deployer.plan(targets.definition, state.deployment_config)
+            plan.warnings += [
+                f"{side.api_name} has no credential: it runs against a sandbox made from its specification"
+                for side in (targets.definition.source, targets.definition.dest)
+                if side.environment == "sandbox"
+            ]
     await services.registry.save_test_results(integration_id, state.mapping_logic.version, results.dump())
     summary = (
         f"health {results.health_score:.0f} after {results.calls_made} shadow calls ({results.mode})"
@@ -108,6 +122,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         "test_results": for_whiteboard(results).dump(),
         "health_score": results.health_score,
         "findings": [finding.dump() for finding in results.findings[:40]],
+        "deployment_plan": plan.dump() if plan is not None else None,
         "best_attempt": best,
         "retry_count": 0 if results.passed else state.retry_count + 1,
         "status": status,

@@ -69,6 +69,16 @@ def for_whiteboard(
     return spec.model_copy(update={"dest": target.model_copy(update={"request_schema": compact})})
 
 
+def _wished(state: SharedWhiteboardState, role: Role) -> str | None:
+    """The endpoint a person (or the diagnosis) named; while healing, the one that is deployed."""
+    named = state.source_endpoint if role == "source" else state.dest_endpoint
+    if named or state.healing is None or state.healing.outcome != "open":
+        return named
+    spec = state.source_api_spec if role == "source" else state.dest_api_spec
+    endpoint = spec.chosen(role) if spec is not None else None
+    return endpoint.key if endpoint is not None else None
+
+
 def _read(document: SpecReader, role: Role, intent: str, wished: str | None) -> ApiSpec:
     key, candidates = choose_endpoint(document, role, intent, wished)
     return for_whiteboard(document, role, key, candidates)
@@ -91,8 +101,8 @@ async def ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     if found is None or found.source is None or found.dest is None:
         raise SpecError("no specification to read yet: run discovery first, or give source and dest")
     source, dest = await asyncio.gather(
-        _ingest_side(services, "source", found.source.spec_url, state.user_intent, state.source_endpoint),
-        _ingest_side(services, "dest", found.dest.spec_url, state.user_intent, state.dest_endpoint),
+        _ingest_side(services, "source", found.source.spec_url, state.user_intent, _wished(state, "source")),
+        _ingest_side(services, "dest", found.dest.spec_url, state.user_intent, _wished(state, "dest")),
     )
     if source.source is None or dest.dest is None:
         raise AssertionError("each side has its shape")

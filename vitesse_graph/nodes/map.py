@@ -8,9 +8,10 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from vitesse_graph.nodes.documents import open_pair
-from vitesse_graph.nodes.step import StepClock, emit, thread_id_of
+from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.health import HealingEpisode
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
@@ -39,6 +40,26 @@ def for_whiteboard(mapping: MappingLogic) -> MappingLogic:
     )
 
 
+def _repaired(
+    state: SharedWhiteboardState, proposed: MappingLogic, context: VitesseContext
+) -> tuple[HealingEpisode | None, MappingLogic]:
+    """While an integration heals: what is deployed with only its broken rows replaced.
+
+    The episode learns what changes, and whether a person must agree to that.
+    """
+    episode, live = state.healing, state.mapping_logic
+    if episode is None or episode.outcome != "open" or live is None:
+        return None, proposed
+    from vitesse_graph.healing import compare_mappings, needs_approval, repair_mapping
+
+    also = [f.dest_field for f in state.findings if f.dest_field]
+    repaired = repair_mapping(live, proposed, episode.drift, also=also)
+    change = compare_mappings(live, repaired, episode.drift)
+    episode.needs_approval = needs_approval(change, context.heal_approval)
+    episode.log += [line.removeprefix("- ") for line in change.render().splitlines()]
+    return episode, repaired
+
+
 async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: both specifications, hints, the mapping before and `findings`. Writes: `mapping_logic`."""
     from vitesse_graph.mapping import map_fields
@@ -58,6 +79,7 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         previous=state.mapping_logic,
         findings=state.findings,
     )
+    episode, mapping = _repaired(state, mapping, context_of(runtime))
     version = (state.mapping_logic.version if state.mapping_logic else 0) + 1
     mapping = for_whiteboard(mapping.model_copy(update={"version": version}))
     open_questions = len([q for q in mapping.questions if q.required])
@@ -71,6 +93,7 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
     emit(runtime, "map", "finished", summary=summary, seconds=clock.seconds)
     return {
         "mapping_logic": mapping.dump(),
+        **({"healing": episode.dump()} if episode is not None else {}),
         "findings": [],
         "status": "testing",
         "next_step": "review_map",

@@ -60,7 +60,7 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
         copied.services = self.services
         return copied
 
-    async def astream(  # type: ignore[override]
+    async def astream(
         self, input: Any, config: RunnableConfig | None = None, **options: Any
     ) -> AsyncIterator[Any]:
         """As LangGraph's, with: input validated, the thread locked, every step durable at once.
@@ -76,10 +76,9 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
                 await stack.enter_async_context(services.limiter.hold(thread_id))
             if input is not None and not isinstance(input, Command):
                 input = checked_input(input)
-            elif isinstance(input, Command) and input.resume is not None and config is not None:
-                if await self._is_repeat(input, config):
-                    # Answered so before: go on where the run stopped, if it stopped at all.
-                    input = None
+            elif isinstance(input, Command) and config is not None and await self._is_repeat(input, config):
+                # Answered so before: go on where the run stopped, if it stopped at all.
+                input = None
             # A finished step must never run again after a crash, so each is stored before the next.
             options["durability"] = "sync"
             try:
@@ -105,6 +104,8 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
         Only asked where no gate waits: a waiting gate judges the answer itself. Where none does,
         LangGraph would keep the answer for the next gate to come, which nobody has seen yet.
         """
+        if command.resume is None:
+            return False
         snapshot = await self.aget_state(config)
         if snapshot.interrupts or not snapshot.values:
             return False

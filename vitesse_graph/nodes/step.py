@@ -7,7 +7,6 @@ import time
 from typing import Any, Literal
 
 from langgraph.errors import NodeError
-from langgraph.graph import END
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 from pydantic import ValidationError
@@ -24,7 +23,7 @@ EventKind = Literal["started", "progress", "finding", "awaiting_approval", "arti
 
 def context_of(runtime: Runtime[VitesseContext]) -> VitesseContext:
     """The run's context; the defaults where the caller gave none."""
-    return runtime.context or VitesseContext()  # type: ignore[call-arg]
+    return runtime.context or VitesseContext()
 
 
 def emit(runtime: Runtime[VitesseContext], step: str, kind: EventKind, **data: Any) -> None:
@@ -87,7 +86,7 @@ async def on_failure(
     )
     emit(runtime, step, "failed", message=message)
     return Command(
-        goto=END,
+        goto="__end__",
         update={
             "workflow_id": integration_id,
             "errors": [entry.dump()],

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Mapping
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
-import psycopg
 from psycopg import sql
 from psycopg.rows import DictRow
-from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from vitesse_graph.errors import NotFoundError
+from vitesse_graph.registry.queries import Pool, Queries, storable
 
-Pool = AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]
+__all__ = ["IntegrationRow", "Pool", "Registry", "storable"]
 
-_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-"""An escaped NUL in JSON text: `\\u0000` after an even number of backslashes."""
 _SCHEMA_LOCK = 0x5649_5445_5353_4552
 _COLUMNS = frozenset(
     {
@@ -33,8 +26,11 @@ _COLUMNS = frozenset(
         "health_score",
         "service_url",
         "created_by",
+        "tenant",
     }
 )
+_FIRST_WRITER = frozenset({"created_by", "tenant"})
+"""Columns that keep the first value they are given: running a step does not make a thread one's own."""
 
 
 class IntegrationRow(BaseModel):
@@ -50,34 +46,22 @@ class IntegrationRow(BaseModel):
     service_url: str | None = None
     metadata: dict[str, Any] = {}
     created_by: str = ""
+    tenant: str = ""
     created_at: datetime
     updated_at: datetime
 
 
-def storable(value: Any) -> str:
-    """JSON text that Postgres takes: NUL, which jsonb refuses, is left out."""
-    return _NUL.sub(r"\1", json.dumps(value, ensure_ascii=True))
+def _update(column: str) -> sql.Composed:
+    """`column = new value` for a row that is there; first writers are kept."""
+    if column in _FIRST_WRITER:
+        return sql.SQL(", {0} = coalesce(nullif(integrations.{0}, ''), {1})").format(
+            sql.Identifier(column), sql.Placeholder(column)
+        )
+    return sql.SQL(", {} = {}").format(sql.Identifier(column), sql.Placeholder(column))
 
 
-class Registry:
+class Registry(Queries):
     """The read model over one pool. `patience_seconds`: how long a call waits for a lost database."""
-
-    def __init__(self, pool: Pool, *, patience_seconds: float = 60.0) -> None:
-        self._pool = pool
-        self._patience_seconds = patience_seconds
-
-    async def _run(self, query: sql.SQL | sql.Composed, values: Mapping[str, Any]) -> list[DictRow]:
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type((psycopg.OperationalError, psycopg.InterfaceError)),
-            stop=stop_after_delay(self._patience_seconds),
-            wait=wait_random_exponential(multiplier=0.1, max=2.0),
-            reraise=True,
-        ):
-            with attempt:
-                async with self._pool.connection() as connection:
-                    cursor = await connection.execute(query, values)
-                    return await cursor.fetchall() if cursor.description else []
-        raise AssertionError("unreachable: the loop returns or raises")
 
     async def setup(self) -> None:
         """Makes the tables; safe to call from several processes at once."""
@@ -99,9 +83,7 @@ class Registry:
         ).format(
             names=sql.SQL("").join(sql.SQL(", {}").format(sql.Identifier(n)) for n in names),
             values=sql.SQL("").join(sql.SQL(", {}").format(sql.Placeholder(n)) for n in names),
-            updates=sql.SQL("").join(
-                sql.SQL(", {} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in names
-            ),
+            updates=sql.SQL("").join(_update(n) for n in names),
         )
         await self._run(query, {"id": integration_id, **columns})
 
@@ -114,24 +96,49 @@ class Registry:
             raise NotFoundError(f"no integration {integration_id}; `vitesse integrations` lists them")
         return IntegrationRow.model_validate(rows[0])
 
+    async def save_metadata(self, integration_id: str, metadata: dict[str, Any]) -> None:
+        """Merges into the row's metadata; a key with null is taken out."""
+        await self._run(
+            sql.SQL(
+                "UPDATE vitesse.integrations SET updated_at = now(), "
+                "metadata = jsonb_strip_nulls(metadata || %(metadata)s::jsonb) WHERE id = %(id)s"
+            ),
+            {"id": integration_id, "metadata": storable(metadata)},
+        )
+
+    async def counts(self, *, tenant: str | None = None) -> dict[str, int]:
+        """How many integrations there are in each status."""
+        rows = await self._run(
+            sql.SQL(
+                "SELECT status, count(*) AS total FROM vitesse.integrations "
+                "WHERE %(tenant)s::text IS NULL OR tenant = %(tenant)s GROUP BY status ORDER BY status"
+            ),
+            {"tenant": tenant},
+        )
+        return {row["status"]: row["total"] for row in rows}
+
     async def integrations(
-        self, *, status: str | None = None, limit: int = 50, offset: int = 0
+        self, *, status: str | None = None, limit: int = 50, offset: int = 0, tenant: str | None = None
     ) -> tuple[list[IntegrationRow], int]:
         """A page of rows, the newest first, and how many there are in all."""
         rows = await self._run(
             sql.SQL(
-                "SELECT *, count(*) OVER () AS total FROM vitesse.integrations "
-                "WHERE %(status)s::text IS NULL OR status = %(status)s "
-                "ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s"
+                "WITH chosen AS NOT MATERIALIZED (SELECT * FROM vitesse.integrations "
+                "WHERE (%(status)s::text IS NULL OR status = %(status)s) "
+                "AND (%(tenant)s::text IS NULL OR tenant = %(tenant)s)) "
+                "SELECT page.*, (SELECT count(*) FROM chosen) AS total "
+                "FROM (SELECT 1) AS always LEFT JOIN LATERAL (SELECT * FROM chosen "
+                "ORDER BY created_at DESC, id LIMIT %(limit)s OFFSET %(offset)s) AS page ON true"
             ),
-            {"status": status, "limit": limit, "offset": offset},
+            {"status": status, "tenant": tenant, "limit": limit, "offset": offset},
         )
-        total = int(rows[0]["total"]) if rows else 0
+        total = int(rows[0]["total"])
+        rows = [row for row in rows if row["id"] is not None]
         return [IntegrationRow.model_validate(row) for row in rows], total
 
     async def delete_integration(self, integration_id: str) -> None:
         """Takes an integration out of the lists; its audit log stays."""
-        for table in ("integrations", "versions", "test_results"):
+        for table in ("integrations", "versions", "test_results", "transformations", "secrets"):
             column = "id" if table == "integrations" else "integration_id"
             await self._run(
                 sql.SQL("DELETE FROM {} WHERE {} = %(id)s").format(

@@ -266,3 +266,8 @@ class ApiSpec(Model):
     """The chosen endpoint when this API is written to."""
     candidates: list[EndpointCandidate] = Field(default_factory=list)
     """The best other endpoints for the intent, for a person to switch to."""
+
+    def chosen(self, role: Literal["source", "dest"]) -> Endpoint | None:
+        """The endpoint chosen for a role, or None before one is."""
+        shape = self.source if role == "source" else self.dest
+        return shape.endpoint if shape is not None else None

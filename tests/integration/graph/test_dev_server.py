@@ -56,7 +56,7 @@ async def dev_server(data_dir: Path, stands: Stands, log: Path) -> AsyncIterator
         async with asyncio.timeout(60), httpx.AsyncClient() as client:
             while True:
                 if process.returncode is not None:
-                    pytest.fail(f"langgraph dev ended:\n{log.read_text()[-3000:]}")
+                    pytest.fail(f"langgraph dev ended:\n{_tail(log)}")
                 try:
                     if (await client.get(f"{url}/ok")).status_code == 200:
                         break
@@ -73,6 +73,10 @@ async def dev_server(data_dir: Path, stands: Stands, log: Path) -> AsyncIterator
             except TimeoutError:
                 os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
+
+
+def _tail(log: Path) -> str:
+    return log.read_text()[-3000:]
 
 
 def _request(stands: Stands) -> dict[str, Any]:

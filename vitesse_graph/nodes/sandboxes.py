@@ -1,0 +1,83 @@
+"""Sandbox servers beside a deployment, for a side that has no credential."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any, Literal
+
+from vitesse_graph.deployers import ProcessSupervisor
+from vitesse_graph.deployers.base import folder_name
+from vitesse_graph.nodes.definition import environment_of
+from vitesse_graph.services import Services
+from vitesse_graph.state.api_spec import ApiSpec
+from vitesse_graph.state.whiteboard import SharedWhiteboardState
+
+Role = Literal["source", "dest"]
+SANDBOX_RECORDS = 50
+START_TIMEOUT_SECONDS = 60.0
+
+
+def sandboxed_sides(state: SharedWhiteboardState) -> list[Role]:
+    """The sides that will run against a sandbox, because nobody gave a credential for them."""
+    sides: list[Role] = []
+    roles: tuple[tuple[Role, ApiSpec | None, str | None], ...] = (
+        ("source", state.source_api_spec, state.source_auth),
+        ("dest", state.dest_api_spec, state.dest_auth),
+    )
+    for role, spec, auth_ref in roles:
+        endpoint = spec.chosen(role) if spec is not None else None
+        if spec is None or endpoint is None:
+            continue
+        if environment_of(endpoint.auth or spec.auth, auth_ref) == "sandbox":
+            sides.append(role)
+    return sides
+
+
+def _environment(services: Services) -> dict[str, str]:
+    """A sandbox needs the spec cache and nothing else: no credential is passed on."""
+    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")}
+    return {**kept, "VITESSE_DATA_DIR": str(services.settings.data_dir.expanduser().resolve())}
+
+
+async def start_sandboxes(
+    services: Services, integration_id: str, state: SharedWhiteboardState
+) -> dict[str, dict[str, Any]]:
+    """Starts (or finds running) a sandbox for each side that needs one: `{side: {url, digest}}`.
+
+    They are supervised processes like the deployment and go when it is destroyed. Raises DeployError
+    when one does not come up.
+    """
+    root = services.settings.data_dir / "deployments" / folder_name(integration_id) / "sandboxes"
+    supervisor = ProcessSupervisor(root)
+
+    async def start(role: Role, spec: ApiSpec) -> tuple[str, dict[str, Any]]:
+        running = await asyncio.to_thread(supervisor.find, role)
+        if running is None or running.label.get("digest") != spec.digest or running.pid is None:
+            argv = [
+                *(sys.executable, "-m", "vitesse_graph.cli.main", "sandbox"),
+                *(
+                    "--digest",
+                    spec.digest,
+                    "--port",
+                    "{port}",
+                    "--records",
+                    str(SANDBOX_RECORDS),
+                    "--control",
+                ),
+            ]
+            running = await supervisor.start(
+                role,
+                argv,
+                _environment(services),
+                "http://127.0.0.1:{port}/__vitesse__/health",
+                timeout_seconds=START_TIMEOUT_SECONDS,
+                label={"digest": spec.digest},
+            )
+        return role, {"url": running.url, "digest": spec.digest}
+
+    specs: dict[Role, ApiSpec | None] = {"source": state.source_api_spec, "dest": state.dest_api_spec}
+    wanted = [(role, specs[role]) for role in sandboxed_sides(state)]
+    started = await asyncio.gather(*(start(role, spec) for role, spec in wanted if spec is not None))
+    return dict(started)
