@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from vitesse_graph.http.hops import MAX_REDIRECTS
+from vitesse_graph.http.hops import MAX_REDIRECTS, is_inner
 from vitesse_graph.http.policy import AddressPolicy, origin_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "guarded_connector",
     "guarded_httpx",
     "guarded_session",
+    "is_inner",
     "origin_of",
 ]
 

@@ -119,6 +119,8 @@ class AddressPolicy:
     allow_private: bool = False
     allowed_hosts: frozenset[str] = frozenset()
     """`host` or `host:port`, lower case: called whatever they resolve to."""
+    is_for_strangers: bool = False
+    """Made by `for_strangers`: the remedy in a message is then the list of hosts only."""
 
     @classmethod
     def from_settings(cls, settings: Settings) -> AddressPolicy:
@@ -130,12 +132,12 @@ class AddressPolicy:
         )
 
     def for_strangers(self) -> AddressPolicy:
-        """The policy for URLs that a *public* document or redirect names: it may lead to no inner address.
+        """The policy for URLs that a *public* document or redirect names: they may not lead to loopback.
 
         Being allowed to try one's own API on loopback is no permission for a stranger's
         specification to point there. Hosts listed by name stay allowed.
         """
-        return replace(self, allow_loopback=False, allow_private=False)
+        return replace(self, allow_loopback=False, is_for_strangers=True)
 
     def check_url(self, url: str) -> SplitResult:
         """Checks everything that can be known without resolving a name; returns the parsed URL.
@@ -213,7 +215,7 @@ class AddressPolicy:
         if kind == "loopback":
             if self.allow_loopback:
                 return
-            remedy = "VITESSE_ALLOW_LOOPBACK=true"
+            remedy = "" if self.is_for_strangers else "VITESSE_ALLOW_LOOPBACK=true"
         elif kind == "private":
             if self.allow_private:
                 return

@@ -1,0 +1,214 @@
+"""Documents in several files become one, without inlining.
+
+Each file that a `$ref` leads to is fetched once, parsed, and placed whole under `x-external-documents`;
+references are rewritten to point there. Recursion over files is then ordinary recursion, and a
+file used a hundred times is there once. (prance's resolver would inline a copy at each use, follow
+`$ref`s inside examples, and stop at the first that dangles; of prance we use its reference syntax.)
+
+Not followed: references inside examples and extensions (they are data), files outside the entry
+file's folder, files from a URL. What cannot be fetched costs what points to it, and a warning.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+from vitesse_graph.errors import SpecError, VitesseError
+from vitesse_graph.settings import Settings
+from vitesse_graph.specs.fetch import Fetcher, is_url, read_file
+from vitesse_graph.specs.findings import Findings
+from vitesse_graph.specs.parse import parse
+from vitesse_graph.specs.recognise import looks_like_text
+from vitesse_graph.specs.resolve import Resolver
+
+PLACE = "x-external-documents"
+_EXTERNAL = re.compile(rb"""["']?\$ref["']?\s*:\s*(?:["'][^"'#\s]|[^"'#\s{\[|>&*!])""")
+_DATA_KEYS = frozenset({"example", "examples", "enum", "default", "const", "value", "externalValue"})
+_NAME_MAPS = frozenset(
+    {
+        "properties", "patternProperties", "definitions", "$defs", "schemas", "parameters", "responses", "headers",
+        "requestBodies", "securitySchemes", "securityDefinitions", "links", "callbacks", "paths", "pathItems",
+        "dependentSchemas", "content", "webhooks", "variables",
+    }
+)  # fmt: skip
+"""Keys whose value maps free names to nodes: inside them `example` and `x-…` are names like any other."""
+_AT_ONCE = 16
+
+
+def has_external_refs(data: bytes) -> bool:
+    """A quick look at the bytes: whether any `$ref` seems to lead out of the document."""
+    return _EXTERNAL.search(data) is not None
+
+
+def references(tree: Any) -> Iterator[dict[str, Any]]:
+    """Every object in `tree` that is a reference, outside of examples and extensions. Iterative."""
+    seen: set[int] = set()
+    waiting: list[tuple[Any, bool]] = [(tree, False)]
+    while waiting:
+        node, holds_names = waiting.pop()
+        if isinstance(node, list):
+            waiting.extend((child, False) for child in node if isinstance(child, dict | list))
+            continue
+        if not isinstance(node, dict) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node.get("$ref"), str):
+            yield node
+        for key, child in node.items():
+            if not isinstance(child, dict | list):
+                continue
+            if not holds_names and (key in _DATA_KEYS or (isinstance(key, str) and key.startswith("x-"))):
+                continue
+            waiting.append((child, not holds_names and key in _NAME_MAPS and isinstance(child, dict)))
+
+
+class Bundler:
+    """Bundles one document. `base` is the URL (also `file:`) that relative references start from."""
+
+    def __init__(self, fetcher: Fetcher, settings: Settings, findings: Findings) -> None:
+        self._fetcher, self._settings, self._findings = fetcher, settings, findings
+        self._names: dict[str, str] = {}
+        """Document URL → its name under PLACE."""
+        self._failed: set[str] = set()
+        self._bytes = 0
+
+    async def bundle(self, tree: dict[str, Any], base: str) -> None:
+        """Rewrites `tree` in place. Raises SpecError when a limit is reached."""
+        base = urldefrag(base)[0]
+        documents: dict[str, Any] = {base: tree}
+        fresh = {base: tree}
+        while fresh:
+            wanted = await asyncio.to_thread(self._wanted, fresh, base)
+            new = [url for url in wanted if url not in documents and url not in self._failed]
+            if len(documents) + len(new) > self._settings.max_external_refs:
+                raise SpecError(
+                    f"{base} refers to more than {self._settings.max_external_refs} other documents; "
+                    "VITESSE_MAX_EXTERNAL_REFS raises the limit"
+                )
+            fresh = await self._fetch_all(new, base)
+            documents.update(fresh)
+        await asyncio.to_thread(self._rewrite_all, documents, base)
+        parts = {self._names[url]: part for url, part in documents.items() if url != base}
+        if parts:
+            tree[PLACE] = parts
+
+    def _wanted(self, trees: dict[str, Any], root: str) -> list[str]:
+        found: dict[str, None] = {}
+        for url, tree in trees.items():
+            for node in references(tree):
+                target = self._absolute(node["$ref"], url, root)
+                if target is not None:
+                    found.setdefault(target)
+        return list(found)
+
+    def _absolute(self, ref: str, url: str, root: str) -> str | None:
+        """The document that a reference leads to; None where it stays inside, or may not be followed."""
+        document = ref.partition("#")[0].strip()
+        if not document:
+            return None
+        target = urldefrag(urljoin(url, document.replace("\\", "/")))[0]
+        if target == root or target in self._names or target in self._failed:
+            return target if target not in self._failed else None
+        problem = self._problem(target, root)
+        if problem is not None:
+            self._failed.add(target)
+            self._findings.add("refused_ref", f"{ref[:120]} was not followed: {problem}")
+            return None
+        return target
+
+    def _problem(self, target: str, root: str) -> str | None:
+        if is_url(target):
+            return None
+        if not target.startswith("file:"):
+            return "only files and http(s) URLs are read"
+        if not root.startswith("file:"):
+            return "a document from a URL may not lead to a file of this machine"
+        folder = _path(root).parent.resolve()
+        if not _path(target).resolve().is_relative_to(folder):
+            return f"it leaves the folder of the entry file; put both under one folder ({folder.name}/…)"
+        return None
+
+    async def _fetch_all(self, urls: list[str], root: str) -> dict[str, Any]:
+        gate = asyncio.Semaphore(_AT_ONCE)
+
+        async def one(url: str) -> tuple[str, Any]:
+            async with gate:
+                try:
+                    return url, await self._fetch(url, root)
+                except VitesseError as error:
+                    self._failed.add(url)
+                    self._findings.add("unreadable_ref", f"a referenced document could not be read: {error}")
+                    return url, None
+
+        found: dict[str, Any] = {}
+        for url, tree in await asyncio.gather(*(one(url) for url in urls)):
+            if tree is not None:
+                found[url] = tree
+                self._names[url] = f"{len(self._names)}"
+        return found
+
+    async def _fetch(self, url: str, root: str) -> Any:
+        if is_url(url):
+            fetched = await self._fetcher.fetch(url, linked_from=root if is_url(root) else None)
+            data = fetched.data or b""
+        else:
+            data = await asyncio.to_thread(read_file, _path(url), self._settings.max_spec_bytes)
+        self._bytes += len(data)
+        if self._bytes > self._settings.max_spec_bytes:
+            raise SpecError(
+                f"all parts together are larger than {self._settings.max_spec_bytes} bytes; "
+                "VITESSE_MAX_SPEC_BYTES raises the limit"
+            )
+        return await asyncio.to_thread(self._parse_part, data, url)
+
+    def _parse_part(self, data: bytes, url: str) -> Any:
+        """A part of the document; a file that is neither JSON nor YAML (an introduction in Markdown) is text."""
+        try:
+            tree = parse(data, url, self._findings, max_bytes=self._settings.max_spec_bytes)
+        except SpecError:
+            text = data.decode("utf-8", "replace")
+            if looks_like_text(text) == "plain text" and Path(urlsplit(url).path).suffix.lower() in (
+                ".md",
+                ".txt",
+                ".markdown",
+                "",
+            ):
+                return text
+            raise
+        return tree if tree is not None else {}
+
+    def _rewrite_all(self, documents: dict[str, Any], root: str) -> None:
+        for url, tree in documents.items():
+            own = Resolver(tree) if isinstance(tree, dict) else None
+            for node in list(references(tree)):
+                self._rewrite(node, url, root, own)
+
+    def _rewrite(self, node: dict[str, Any], url: str, root: str, own: Resolver | None) -> None:
+        ref: str = node["$ref"]
+        document, _, pointer = ref.partition("#")
+        if not document.strip():
+            if url != root and _points_into(own, ref):
+                node["$ref"] = f"#/{PLACE}/{self._names[url]}{pointer}"
+            return  # `#/…` in a part that has no such place means the entry document
+        target = urldefrag(urljoin(url, document.strip().replace("\\", "/")))[0]
+        if target == root:
+            node["$ref"] = f"#{pointer}"
+        elif target in self._names:
+            node["$ref"] = f"#/{PLACE}/{self._names[target]}{pointer}"
+
+
+def _points_into(own: Resolver | None, ref: str) -> bool:
+    """Whether a part itself has what `#/…` names (its first step decides: the rest may lead on)."""
+    if own is None:
+        return False
+    first = ref.removeprefix("#/").split("/", 1)[0]
+    return ref in ("#", "#/") or unquote(first).replace("~1", "/").replace("~0", "~") in own.root
+
+
+def _path(url: str) -> Path:
+    return Path(unquote(urlsplit(url).path))

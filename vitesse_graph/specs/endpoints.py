@@ -1,0 +1,245 @@
+"""The index: every operation as an `Endpoint`, in one pass that touches no schema deeper than it must."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urljoin
+
+from vitesse_graph.specs.auth import AuthReader
+from vitesse_graph.specs.identity import id_field
+from vitesse_graph.specs.limits import LimitReader
+from vitesse_graph.specs.operations import Body, RawOperation, Reader, is_json
+from vitesse_graph.specs.pagination import Knob, detect, part_of
+from vitesse_graph.specs.records import Records, find_records
+from vitesse_graph.specs.roles import ends_in_parameter, resource, role
+from vitesse_graph.specs.words import squash
+from vitesse_graph.state.api_spec import AuthScheme, Endpoint, Guess, Pagination
+
+_AUTH_HEADERS = frozenset({"authorization", "accept", "contenttype", "useragent", "cookie"})
+_FORM_ORDER = ("application/x-www-form-urlencoded", "multipart/form-data")
+
+
+@dataclass(slots=True)
+class Indexed:
+    """An operation with what the first pass found out about it."""
+
+    raw: RawOperation
+    endpoint: Endpoint
+    records: Records | None
+
+
+class Indexer:
+    """Makes endpoints of raw operations. One per document."""
+
+    def __init__(self, reader: Reader, title: str, spec_url: str) -> None:
+        self._reader = reader
+        self._title = title
+        self._spec_url = spec_url
+        self._limits = LimitReader(reader)
+        self._auth = AuthReader(reader)
+        self.guesses: list[Guess] = []
+
+    def index(self, operations: list[RawOperation]) -> tuple[list[Indexed], AuthScheme]:
+        auth, own = self._auth.read(operations)
+        secrets = {squash(h.name) for h in auth.headers} | _AUTH_HEADERS
+        found = [self._one(raw, scheme, secrets) for raw, scheme in zip(operations, own, strict=True)]
+        self.guesses.extend(self._auth.guesses)
+        return found, auth
+
+    @property
+    def limits(self) -> LimitReader:
+        return self._limits
+
+    @property
+    def auth(self) -> AuthReader:
+        return self._auth
+
+    def _one(self, raw: RawOperation, auth: AuthScheme | None, secrets: set[str]) -> Indexed:
+        reader, operation = self._reader, raw.operation
+        noun = resource(raw, self._title)
+        bodies = reader.request_bodies(raw)
+        records, pagination = self._list(raw, noun, bodies)
+        text = reader.resolver.text(operation.get("summary"))
+        operation_id = operation.get("operationId")
+        endpoint = Endpoint(
+            method=raw.method,
+            path=raw.path,
+            operation_id=operation_id if type(operation_id) is str else None,
+            summary=text or _first_sentence(reader.resolver.text(operation.get("description"))),
+            role=role(raw, has_list=records is not None, has_body=bool(bodies)),
+            resource=noun,
+            deprecated=operation.get("deprecated") is True,
+            auth=auth,
+            rate_limit=self._limits.for_operation(raw),
+            base_url=self._own_server(raw),
+            content_types=content_types(bodies),
+            required_headers=self._headers(raw, secrets),
+        )
+        if endpoint.role == "list":
+            endpoint.pagination = pagination
+        else:
+            records = None
+        correct(endpoint, operation)
+        return Indexed(raw, endpoint, records)
+
+    def _list(
+        self, raw: RawOperation, noun: str, bodies: list[Body]
+    ) -> tuple[Records | None, Pagination | None]:
+        """Records and pagination where the answer is a list of records; (None, None) otherwise."""
+        if raw.method not in ("GET", "POST", "QUERY"):
+            return None, None
+        in_body = raw.method != "GET"
+        reader = self._reader
+        if in_body and not bodies:
+            return None, None
+        response, schema = reader.success(raw)
+        if schema is None:
+            return None, None
+        records = find_records(reader.flattener, schema, noun)
+        if records is None:
+            return None, None
+        knobs = self._body_knobs(bodies) if in_body else []
+        in_body = any(part_of(knob) in ("cursor", "offset", "page") for knob in knobs)
+        if not in_body:
+            knobs = self._query_knobs(raw)
+        parts = {part_of(knob) for knob in knobs}
+        pages = bool(parts & {"cursor", "offset", "page"})
+        if not self._is_list(raw, records, pages=pages, sized="size" in parts):
+            return None, None
+        pagination = detect(
+            knobs,
+            reader.flattener,
+            schema,
+            items_at=records.at,
+            has_link_header=any(
+                squash(str(name)) == "link" for name in reader.resolver.mapping(response.get("headers"))
+            ),
+            id_field=id_field(reader.flattener, records.item, noun),
+            in_body=in_body,
+        )
+        return records, pagination
+
+    def _is_list(self, raw: RawOperation, records: Records, *, pages: bool, sized: bool) -> bool:
+        if raw.method == "POST":
+            return pages or sized
+        if records.at == "":
+            return True
+        if ends_in_parameter(raw.path):
+            return pages and (records.is_usual or records.by_noun)
+        return pages or sized or records.is_usual or records.by_noun
+
+    def _query_knobs(self, raw: RawOperation) -> list[Knob]:
+        reader = self._reader
+        knobs = []
+        for parameter in reader.parameters(raw):
+            if parameter.get("in") == "query":
+                schema = reader.flattener.flat(reader.parameter_schema(parameter))
+                knobs.extend(_knobs(reader, parameter["name"], schema, parameter.get("description")))
+        return knobs
+
+    def _body_knobs(self, bodies: list[Body]) -> list[Knob]:
+        reader = self._reader
+        knobs: list[Knob] = []
+        for name, node in reader.flattener.properties(bodies[0].schema).items():
+            flat = reader.flattener.flat(node)
+            knobs.append(Knob(str(name), flat, reader.resolver.text(flat.get("description"))))
+        return knobs
+
+    def _headers(self, raw: RawOperation, secrets: set[str]) -> dict[str, str]:
+        reader = self._reader
+        headers: dict[str, str] = {}
+        for parameter in reader.parameters(raw):
+            if (
+                parameter.get("in") == "header"
+                and parameter.get("required") is True
+                and squash(parameter["name"]) not in secrets
+            ):
+                schema = reader.flattener.flat(reader.parameter_schema(parameter))
+                default = schema.get("default")
+                if default is None and type(schema.get("enum")) is list and len(schema["enum"]) == 1:
+                    default = schema["enum"][0]
+                headers[parameter["name"]] = "" if default is None else str(default)
+        return headers
+
+    def _own_server(self, raw: RawOperation) -> str | None:
+        servers = raw.operation.get("servers", raw.item.get("servers"))
+        if type(servers) is not list or not servers:
+            return None
+        return server_url(self._reader.resolver.mapping(servers[0]), self._spec_url) or None
+
+
+def _knobs(reader: Reader, name: str, schema: dict[str, Any], description: Any) -> list[Knob]:
+    """One parameter as a knob; an object in `deepObject` style (`page[cursor]`) as one per property."""
+    inner = reader.flattener.properties(schema)
+    if inner and squash(name) in ("page", "pagination", "paging"):
+        return [Knob(f"{name}[{key}]", reader.flattener.flat(node)) for key, node in inner.items()]
+    return [Knob(name, schema, description if type(description) is str else "")]
+
+
+def content_types(bodies: list[Body]) -> list[str]:
+    """Media types of a request, the best first: JSON, then forms, then what else there is."""
+
+    def order(name: str) -> int:
+        if is_json(name):
+            return 0
+        base = name.split(";", 1)[0].strip().lower()
+        return 1 + _FORM_ORDER.index(base) if base in _FORM_ORDER else 9
+
+    names = [b.content_type for b in bodies]
+    return names if len(names) < 2 else sorted(dict.fromkeys(names), key=order)
+
+
+def server_url(server: dict[str, Any], spec_url: str) -> str:
+    """The address of one server object: variables replaced by their defaults, relative ones resolved.
+
+    A variable without a default stays in braces: it is for a person to fill in.
+    """
+    url = server.get("url")
+    if type(url) is not str:
+        return ""
+    variables = server.get("variables")
+    if type(variables) is dict:
+        for name, variable in variables.items():
+            default = variable.get("default") if type(variable) is dict else None
+            if default is not None and default != "":
+                url = url.replace(f"{{{name}}}", str(default))
+    url = url.strip()
+    if not re.match(r"^[A-Za-z{][\w+.{}-]*://", url):
+        if spec_url.startswith(("http://", "https://")):
+            url = urljoin(spec_url, url)
+        elif url.startswith("//"):
+            url = f"https:{url}"
+    return url.rstrip("/")
+
+
+def _first_sentence(text: str) -> str:
+    head = text.strip()[:400].split("\n", 1)[0]
+    return re.split(r"(?<=[.!?])\s", head, maxsplit=1)[0][:200]
+
+
+_CORRECTIONS = ("pagination", "rate_limit", "role", "resource", "auth")
+
+
+def correct(endpoint: Endpoint, operation: dict[str, Any]) -> None:
+    """Takes over what an overlay states outright: `x-vitesse-pagination`, `-rate-limit`, `-role`, `-resource`, `-auth`.
+
+    Each value has the shape of the `Endpoint` field that it replaces (merged into it where that is
+    an object).
+    """
+    for name in _CORRECTIONS:
+        given = operation.get(f"x-vitesse-{name.replace('_', '-')}")
+        if given is None:
+            continue
+        if name == "pagination" and type(given) is dict:
+            endpoint.pagination = (endpoint.pagination or Pagination()).evolve(**given)
+            endpoint.role = "list"
+        elif type(given) is dict:
+            setattr(
+                endpoint,
+                name,
+                type(endpoint).model_validate({**endpoint.model_dump(), name: given}).__getattribute__(name),
+            )
+        elif type(given) is str and name in ("role", "resource"):
+            setattr(endpoint, name, given)

@@ -1,0 +1,167 @@
+"""How fast one may call, as a document declares it: extensions first, then prose."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from vitesse_graph.specs.operations import RawOperation, Reader
+from vitesse_graph.specs.words import squash
+from vitesse_graph.state.api_spec import RateLimit
+
+_SECONDS = {
+    "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0,
+    "hour": 3600.0, "d": 86_400.0, "day": 86_400.0,
+}  # fmt: skip
+_UNIT = r"(?:(?P<n>\d+)[- ]?)?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b"
+_COUNT = r"(?P<count>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)"
+_SHORT = re.compile(_COUNT + r"\s*(?:r|req|requests?|calls?)?\s*/\s*" + _UNIT, re.IGNORECASE)
+_PER = re.compile(
+    _COUNT + r"\s+(?:api\s+|http\s+)?(?:requests?|calls?|queries|hits|times|messages|uploads|operations)"
+    r"(?:\s+(?:per|for each|by)\s+(?!second|minute|hour|day)[\w -]{1,40}?)?"
+    r"\s*(?:per|every|each|a|an|in a|in an|within|in|/)\s+(?:period of\s+)?" + _UNIT,
+    re.IGNORECASE,
+)
+_TIMES = re.compile(
+    r"\b(?P<word>once|twice|three times)\b(?:\s+per\s+\w+)?\s+(?:in|per|every|within|each)\s+(?:a|an|any)?\s*"
+    + _UNIT,
+    re.IGNORECASE,
+)
+_WORDS = {"once": 1.0, "twice": 2.0, "three times": 3.0}
+_HINT = re.compile(
+    r"rate|limit|thrott|per (?:second|minute|hour|day)|/(?:s|m|sec|min)\b|times? (?:in|per)|twice|once per",
+    re.IGNORECASE,
+)
+_ABOUT_CALLS = re.compile(
+    r"rate|limit|thrott|request|call|burst|steady|quer|changed|maximum of|no more than", re.IGNORECASE
+)
+
+
+def parse_limit(text: str) -> RateLimit | None:
+    """The limit that a phrase names (`2 requests per second`, `75/s`, `twice in a 24 hour …`), or None."""
+    found = _PER.search(text) or _SHORT.search(text)
+    if found is not None:
+        count = float(found["count"].replace(",", ""))
+    else:
+        found = _TIMES.search(text)
+        if found is None:
+            return None
+        count = _WORDS[found["word"].lower()]
+    unit = found["unit"].lower()
+    seconds = _SECONDS.get(unit) or _SECONDS.get(unit.rstrip("s"))
+    if seconds is None or count <= 0:
+        return None
+    return RateLimit(
+        requests=count, per_seconds=seconds * float(found["n"] or 1), evidence=found.group(0)[:160]
+    )
+
+
+class LimitReader:
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    def for_api(self) -> RateLimit | None:
+        """The limit of the whole API: an extension at the root or in `info`, or prose of its description."""
+        resolver = self._reader.resolver
+        info = resolver.mapping(resolver.root.get("info"))
+        for holder in (resolver.root, info):
+            found = self._extension(holder)
+            if found is not None:
+                return found
+        return self._prose(resolver.text(info.get("description")))
+
+    def for_operation(self, raw: RawOperation) -> RateLimit | None:
+        found = self._extension(raw.operation)
+        if found is None:
+            text = raw.operation.get("description")
+            found = self._prose(text) if type(text) is str else None
+        if found is None:
+            found = self._from_429(raw)
+        return found
+
+    def _extension(self, holder: dict[str, Any]) -> RateLimit | None:
+        """`x-ratelimit…` in any of the shapes seen: a text, {burst, steady}, {limit, period}."""
+        for key, value in holder.items():
+            if type(key) is not str or not key.startswith("x-"):
+                continue
+            name = squash(key)
+            if "ratelimit" not in name and "throttl" not in name:
+                continue
+            if type(value) is dict:
+                value = self._reader.resolver.deref(value)
+            found = _from_value(value, key)
+            if found is not None:
+                return found
+        return None
+
+    def _prose(self, text: str) -> RateLimit | None:
+        if not text or _HINT.search(text) is None:
+            return None
+        for sentence in re.split(r"(?<=[.!?])\s|\n\n", text):
+            if _HINT.search(sentence) and _ABOUT_CALLS.search(sentence):
+                found = parse_limit(sentence.replace("`", "").replace("*", ""))
+                if found is not None:
+                    found.evidence = f"description: {found.evidence}"
+                    return found
+        return None
+
+    def _from_429(self, raw: RawOperation) -> RateLimit | None:
+        responses = self._reader.resolver.mapping(raw.operation.get("responses"))
+        node = responses.get("429", responses.get(429))
+        if node is None:
+            return None
+        text = self._reader.resolver.text(self._reader.resolver.mapping(node).get("description"))
+        found = self._prose(text) if text else None
+        if found is not None:
+            found.evidence = f"429 {found.evidence}"
+        return found
+
+
+def _from_value(value: Any, key: str) -> RateLimit | None:
+    if type(value) is str:
+        found = parse_limit(value)
+    elif type(value) is dict:
+        found = _from_parts({squash(str(k)): v for k, v in value.items()})
+    else:
+        return None
+    if found is not None:
+        found.evidence = f"{key}: {value}"[:200]
+    return found
+
+
+def _from_parts(parts: dict[str, Any]) -> RateLimit | None:
+    """{burst: "75/s", steady: "750/m"}: the steady rate is the limit, the burst's count its burst."""
+    steady = next(
+        (
+            parse_limit(v)
+            for k, v in parts.items()
+            if type(v) is str and k in ("steady", "sustained", "rate", "limit")
+        ),
+        None,
+    )
+    burst = parse_limit(parts["burst"]) if type(parts.get("burst")) is str else None
+    if steady is not None:
+        return steady.evolve(burst=int(burst.requests) if burst is not None else None)
+    if burst is not None:
+        return burst
+    count = next(
+        (
+            v
+            for k, v in parts.items()
+            if k in ("limit", "requests", "max", "count", "rate", "quota") and isinstance(v, int | float)
+        ),
+        None,
+    )
+    period = next(
+        (
+            v
+            for k, v in parts.items()
+            if k in ("period", "window", "interval", "per", "unit", "perseconds", "windowseconds")
+        ),
+        None,
+    )
+    if count is None or isinstance(count, bool) or period is None:
+        return None
+    if isinstance(period, int | float):
+        return RateLimit(requests=float(count), per_seconds=float(period))
+    return parse_limit(f"{count}/{period}")

@@ -1,0 +1,286 @@
+"""How a list endpoint is walked, told from its parameters and from what its response carries.
+
+A table of names gives each parameter its part; descriptions overrule the name where they say so
+(an `offset` that is "an opaque token" is a cursor); the response says where the next position is
+read. What the tables do not know is `none`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vitesse_graph.specs.flatten import Flattener
+from vitesse_graph.specs.words import squash
+from vitesse_graph.state.api_spec import Pagination
+
+Part = Literal["cursor", "back", "offset", "page", "size"]
+
+_NAMES: dict[Part, tuple[str, ...]] = {
+    "cursor": (
+        "cursor", "pagecursor", "nextcursor", "after", "aftercursor", "startingafter", "startafter", "pageafter",
+        "pagetoken", "nextpagetoken", "nexttoken", "token", "continue", "continuation", "continuationtoken",
+        "continuetoken", "marker", "nextmarker", "startmarker", "bookmark", "scrollid", "scroll", "skiptoken",
+        "paginationtoken", "paginationkey", "nextkey", "starttoken", "startkey", "startcursor", "exclusivestartkey",
+        "lastevaluatedkey", "pageinfo", "nextpagecursor", "lastid", "afterid", "sinceid", "position", "nextpage",
+        "searchafter", "resumetoken", "nextid", "nextrecordsurl",
+    ),
+    "back": ("before", "endingbefore", "beforecursor", "pagebefore", "previouscursor", "prevcursor", "endbefore", "beforeid"),
+    "offset": (
+        "offset", "skip", "pageoffset", "startat", "startindex", "startoffset", "startingindex", "startposition",
+        "from", "start", "firstresult", "recordoffset", "startrow", "sysparmoffset",
+    ),
+    "page": ("page", "pagenumber", "pageno", "pagenum", "pageindex", "currentpage", "pagenr", "paged"),
+    "size": (
+        "limit", "perpage", "pagesize", "pagelimit", "size", "count", "maxresults", "top", "first", "take", "rows",
+        "numresults", "resultsperpage", "itemsperpage", "recordsperpage", "pagecount", "maxitems", "maxpagesize",
+        "maxrecords", "batchsize", "results", "max", "num", "fetchlimit", "sysparmlimit",
+    ),
+}  # fmt: skip
+_PART_OF: dict[str, Part] = {name: part for part, names in _NAMES.items() for name in names}
+
+_NEXT_VALUES = (
+    "nextcursor", "nextpagetoken", "nexttoken", "nextpagecursor", "continuationtoken", "nextcontinuationtoken",
+    "nextmarker", "endcursor", "nextkey", "aftercursor", "nextstartkey", "lastevaluatedkey", "scrollid",
+    "paginationtoken", "nextid", "nextoffset", "pagetoken", "resumetoken", "continue", "nextpagekey",
+)  # fmt: skip
+_NEXT_URLS = (
+    "nextpageuri", "nextpageurl", "nexturl", "nexturi", "nextlink", "odatanextlink", "nexthref", "nextrecordsurl",
+)  # fmt: skip
+_HOLDERS = (
+    "paging", "pagination", "links", "meta", "metadata", "cursors", "next", "nextpage", "pages", "page", "pageinfo",
+    "responsemetadata", "cursor", "listmetadata", "responsemeta", "paginginfo", "data",
+)  # fmt: skip
+_HAS_MORE = (
+    "hasmore",
+    "hasnext",
+    "hasnextpage",
+    "hasmorepages",
+    "hasmoreresults",
+    "more",
+    "morerecords",
+    "istruncated",
+)
+_TOTAL = (
+    "total",
+    "totalcount",
+    "totalresults",
+    "totalitems",
+    "totalrecords",
+    "totalsize",
+    "totalelements",
+    "itemcount",
+)
+_OPAQUE = re.compile(r"\b(opaque|cursor|token|pagination key)\b", re.IGNORECASE)
+_NUMBERED = re.compile(r"\bpage (number|index)\b|\bnumber of the page\b|\bwhich page\b", re.IGNORECASE)
+_MAXIMUM = re.compile(
+    r"\b(?:max(?:imum)?(?: (?:is|of|value|allowed|page size|number))*|up to|at most|between 1 and|1 to|1\s*[-–]|no more than|limited to)"
+    r"[:\s`*]*([1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]{0,4})\b",
+    re.IGNORECASE,
+)
+_DEFAULT = re.compile(r"\bdefault(?:s| value| limit| is| to|:|=|\s|`|\()*([1-9][0-9]{0,4})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """A parameter that may have to do with paging. `schema` is its flattened schema."""
+
+    name: str
+    schema: dict[str, Any]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Where the next position is found: `at` a dotted path."""
+
+    at: str
+    is_url: bool
+
+
+def part_of(knob: Knob) -> Part | None:
+    """What this parameter does for paging, or None."""
+    name = squash(knob.name)
+    part = _PART_OF.get(name)
+    if part is None and name.startswith("page") and len(name) > 4:
+        part = _PART_OF.get(name[4:])
+    if part is None:
+        return None
+    kind = knob.schema.get("type")
+    if kind == "boolean" or kind == "array":
+        return None
+    if part == "offset" and kind == "string" and _OPAQUE.search(knob.description):
+        return "cursor"
+    if part == "offset" and name in ("from", "start") and kind == "string":
+        return None  # a date or a name, hardly a number
+    if part == "page" and kind == "string" and re.search(r"\b(opaque|cursor|token)\b", knob.description):
+        return "cursor"
+    if part == "cursor" and kind in ("integer", "number") and _NUMBERED.search(knob.description):
+        return "page"
+    if part == "cursor" and knob.schema.get("format") in ("date-time", "date"):
+        return None
+    return part
+
+
+def detect(
+    knobs: list[Knob],
+    flattener: Flattener,
+    response: Any,
+    *,
+    items_at: str,
+    has_link_header: bool,
+    id_field: str | None,
+    in_body: bool = False,
+) -> Pagination:
+    """The pagination of one list endpoint. `response` is the raw schema of a successful answer."""
+    parts: dict[Part, list[Knob]] = {}
+    for knob in knobs:
+        part = part_of(knob)
+        if part is not None:
+            parts.setdefault(part, []).append(knob)
+    _demote_switched(parts, knobs)
+    properties = flattener.properties(response) if items_at else {}
+    following = _next_in(flattener, properties)
+    has_more = _named(flattener, properties, _HAS_MORE, "boolean")
+    pagination = Pagination(items_at=items_at, params_in="body" if in_body else "query")
+    _size(pagination, parts)
+    pagination.has_more_from = has_more
+    pagination.total_from = _named(flattener, properties, _TOTAL, "integer")
+    if parts.get("cursor"):
+        pagination.style = "cursor"
+        first = parts["cursor"][0]
+        pagination.params = [k.name for part in ("cursor", "back", "page") for k in parts.get(part, [])]
+        _cursor_source(pagination, first, following, id_field, has_link_header)
+    elif parts.get("page") or parts.get("offset"):
+        pagination.style = "page" if parts.get("page") else "offset"
+        pagination.params = [k.name for k in parts.get("page", []) or parts["offset"]]
+        if pagination.style == "page":
+            start = parts["page"][0].schema
+            pagination.first_page = 0 if 0 in (start.get("default"), start.get("minimum")) else 1
+        if has_link_header:
+            pagination.next_from, pagination.next_is_url = "header:Link", True
+        elif following is not None and following.is_url:
+            pagination.next_from, pagination.next_is_url = following.at, True
+    elif has_link_header:
+        pagination.style, pagination.next_from, pagination.next_is_url = "link_header", "header:Link", True
+    elif following is not None and following.is_url:
+        pagination.style, pagination.next_from, pagination.next_is_url = "cursor", following.at, True
+    return pagination
+
+
+def _demote_switched(parts: dict[Part, list[Knob]], knobs: list[Knob]) -> None:
+    """A cursor that must be switched on by a flag (`usemarker`) yields to plain counting beside it."""
+    if not (parts.get("cursor") and (parts.get("offset") or parts.get("page"))):
+        return
+    flags = [squash(k.name) for k in knobs if k.schema.get("type") == "boolean"]
+    kept = [k for k in parts["cursor"] if not any(squash(k.name) in flag for flag in flags)]
+    if not kept:
+        del parts["cursor"]
+
+
+def _cursor_source(
+    pagination: Pagination, knob: Knob, following: Next | None, id_field: str | None, has_link_header: bool
+) -> None:
+    """Fills in where the cursor's next value is read."""
+    by_record = squash(knob.name) in ("startingafter", "startafter", "after", "afterid", "sinceid", "lastid")
+    if following is not None:
+        pagination.next_from, pagination.next_is_url = following.at, following.is_url
+    elif has_link_header:
+        pagination.next_from, pagination.next_is_url = "header:Link", True
+    elif by_record and id_field is not None:
+        pagination.next_from = f"last_item:{id_field}"
+
+
+def _size(pagination: Pagination, parts: dict[Part, list[Knob]]) -> None:
+    sizes = parts.get("size")
+    if not sizes:
+        return
+    order = {name: i for i, name in enumerate(_NAMES["size"])}
+    knob = min(sizes, key=lambda k: order.get(squash(k.name), 99))
+    pagination.page_size_param = knob.name
+    pagination.default_page_size = _positive(knob.schema.get("default")) or _said(_DEFAULT, knob.description)
+    pagination.max_page_size = _positive(knob.schema.get("maximum")) or _said(_MAXIMUM, knob.description)
+
+
+def _positive(value: Any) -> int | None:
+    return (
+        int(value)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6
+        else None
+    )
+
+
+def _said(pattern: re.Pattern[str], description: str) -> int | None:
+    found = pattern.search(description[:600]) if description else None
+    return int(found.group(1).replace(",", "")) if found else None
+
+
+def _next_in(
+    flattener: Flattener, properties: dict[str, Any], prefix: str = "", depth: int = 0
+) -> Next | None:
+    """Looks for the next position among response properties, two holders deep; values before URLs."""
+    url: Next | None = None
+    for name, child in properties.items():
+        found = _as_next(flattener, name, child, prefix)
+        if found is not None and not found.is_url:
+            return found
+        url = url or found
+    if url is not None or depth >= 3:
+        return url
+    for name, child in properties.items():
+        if squash(name) in _HOLDERS and flattener.type_of(child) in ("object", ""):
+            found = _next_in(flattener, _deep(flattener, child), f"{prefix}{name}.", depth + 1)
+            if found is not None:
+                return found
+    return None
+
+
+def _as_next(flattener: Flattener, name: str, child: Any, prefix: str) -> Next | None:
+    """The property as a next position, if its name (and what holds it) says so."""
+    short, holder = squash(name), squash(prefix)
+    kind = flattener.type_of(child)
+    if kind in ("array", "boolean", "object"):
+        return None
+    if short in _NEXT_VALUES or (short == "cursor" and not prefix):
+        return Next(f"{prefix}{name}", is_url=False)
+    in_next = holder.endswith(("next", "nextpage"))
+    if short in ("after", "startingafter", "offset", "token") and (
+        in_next or (short == "after" and holder.endswith(("cursors", "paging", "pagination")))
+    ):
+        return Next(f"{prefix}{name}", is_url=False)
+    if short in _NEXT_URLS or (short in ("uri", "href", "url") and in_next):
+        return Next(f"{prefix}{name}", is_url=True)
+    if short in ("next", "nextpage") and kind not in ("integer", "number"):
+        return Next(f"{prefix}{name}", is_url=_is_url(flattener, child, prefix))
+    return None
+
+
+def _deep(flattener: Flattener, node: Any) -> dict[str, Any]:
+    properties = flattener.properties(node)
+    if properties:
+        return properties
+    for choice in flattener.choices(node):
+        properties = flattener.properties(choice)
+        if properties:
+            return properties
+    return {}
+
+
+def _is_url(flattener: Flattener, node: Any, prefix: str) -> bool:
+    flat = flattener.flat(node)
+    said = f"{flat.get('format', '')} {flat.get('description', '')} {flat.get('example', '')}".lower()
+    return "links" in squash(prefix) or any(word in said for word in ("uri", "url", "link", "http"))
+
+
+def _named(flattener: Flattener, properties: dict[str, Any], names: tuple[str, ...], kind: str) -> str | None:
+    """Dotted path of a property with one of these names, at the top or in a holder."""
+    for name, child in properties.items():
+        if squash(name) in names and flattener.type_of(child) in (kind, "number", ""):
+            return name
+    for holder, node in properties.items():
+        if squash(holder) in _HOLDERS and flattener.type_of(node) == "object":
+            for name, child in flattener.properties(node).items():
+                if squash(name) in names and flattener.type_of(child) in (kind, "number", ""):
+                    return f"{holder}.{name}"
+    return None

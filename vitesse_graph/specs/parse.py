@@ -1,0 +1,189 @@
+"""Bytes → tree. JSON by orjson, YAML by ryaml, each with a slower and more patient reader behind it.
+
+YAML is read with the JSON-like core schema of YAML 1.2: dates, `18:00` and `yes` stay text. Anchors
+are bounded by what they would expand to; tags that name Python objects are refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gc
+import json
+import re
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+
+from vitesse_graph.errors import SpecError
+from vitesse_graph.specs.findings import Findings, escape
+
+_JSON_START = (b"{", b"[")
+_PATH_KEY = re.compile(rb'"(/[^"\\]*)"\s*:\s*\{')
+_NEEDS_PATIENCE = re.compile(r"<<\s*:|!!python/|tag:yaml\.org,2002:python")
+_MAYBE_ALIAS = re.compile(r"(?:[:\-,\[{]\s+|^\s*)\*[^\s*,\]}]", re.MULTILINE)
+
+_pause_lock = threading.Lock()
+_paused = 0
+_was_enabled = False
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Parsing makes a million containers and no garbage: collecting meanwhile doubles the time."""
+    global _paused, _was_enabled
+    with _pause_lock:
+        if _paused == 0:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _paused += 1
+    try:
+        yield
+    finally:
+        with _pause_lock:
+            _paused -= 1
+            if _paused == 0 and _was_enabled:
+                gc.enable()
+
+
+def gunzip(data: bytes, max_bytes: int, name: str) -> bytes:
+    """Decompressed bytes, cut off at the limit instead of after it. Raises SpecError."""
+    inflater = zlib.decompressobj(wbits=31)
+    parts: list[bytes] = []
+    size = 0
+    rest = data
+    while rest:
+        try:
+            part = inflater.decompress(rest, max_bytes + 1 - size)
+        except zlib.error as error:
+            raise SpecError(f"{name} begins like gzip but does not decompress: {error}") from error
+        size += len(part)
+        parts.append(part)
+        if size > max_bytes:
+            raise SpecError(
+                f"{name} is larger than {max_bytes} bytes when decompressed; VITESSE_MAX_SPEC_BYTES raises the limit"
+            )
+        rest = inflater.unconsumed_tail
+        if inflater.eof:
+            rest = inflater.unused_data.lstrip(b"\0")
+            inflater = zlib.decompressobj(wbits=31)
+        elif not rest:
+            raise SpecError(f"{name} breaks off in the middle of its gzip stream (truncated?)")
+    return b"".join(parts)
+
+
+def to_utf8(data: bytes) -> bytes:
+    """The same text as UTF-8 without a byte-order mark."""
+    if data.startswith(codecs.BOM_UTF8):
+        return data[3:]
+    for mark, encoding in (
+        (codecs.BOM_UTF32_LE, "utf-32"),
+        (codecs.BOM_UTF32_BE, "utf-32"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if data.startswith(mark):
+            return data.decode(encoding, "replace").encode("utf-8", "replace")
+    if len(data) > 3 and data[1:2] == b"\0" and data[3:4] == b"\0":
+        return data.decode("utf-16-le", "replace").encode("utf-8", "replace")
+    if len(data) > 3 and data[0:1] == b"\0" and data[2:3] == b"\0":
+        return data.decode("utf-16-be", "replace").encode("utf-8", "replace")
+    return data
+
+
+def parse(data: bytes, name: str, findings: Findings, *, max_bytes: int) -> Any:
+    """The tree that UTF-8 bytes hold. Raises SpecError with the place of the first fault."""
+    with _collector_paused():
+        if data.lstrip()[:1] in _JSON_START:
+            return _parse_json(data, name, findings, max_bytes)
+        return _parse_yaml(data, name, findings, max_bytes)
+
+
+def _parse_json(data: bytes, name: str, findings: Findings, max_bytes: int) -> Any:
+    try:
+        tree = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        return _parse_odd_json(data, name, findings, max_bytes, error)
+    keys = _PATH_KEY.findall(data)
+    if len(keys) != len(set(keys)):
+        tree = _merge_duplicate_paths(data, tree, findings)
+    return tree
+
+
+def _merge_duplicate_paths(data: bytes, tree: Any, findings: Findings) -> Any:
+    """JSON readers keep the last of two equal keys; a path given twice would lose its operations."""
+
+    def merge(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        merged: dict[str, Any] = {}
+        for key, value in pairs:
+            old = merged.get(key)
+            if old is not None and key.startswith("/") and type(old) is dict and type(value) is dict:
+                findings.add("duplicate_key", f"{key} stands twice; both were read", f"/paths/{escape(key)}")
+                value = {**old, **value}
+            merged[key] = value
+        return merged
+
+    try:
+        return json.loads(data, object_pairs_hook=merge)
+    except (ValueError, RecursionError):
+        return tree
+
+
+def _parse_odd_json(
+    data: bytes, name: str, findings: Findings, max_bytes: int, error: orjson.JSONDecodeError
+) -> Any:
+    text = data.decode("utf-8", "replace")
+    try:
+        tree = json.loads(text, strict=False)
+    except RecursionError as deep:
+        raise SpecError(
+            f"{name} nests deeper than a JSON reader follows (about 1000 levels, fixed)"
+        ) from deep
+    except ValueError as second:
+        if "ecursion" in str(error):
+            raise SpecError(f"{name} nests deeper than 1024 levels (fixed limit)") from error
+        try:
+            tree = _patient_yaml(text, name, findings, max_bytes)
+        except SpecError:
+            where = f"line {getattr(second, 'lineno', '?')}, column {getattr(second, 'colno', '?')}"
+            at_end = getattr(second, "pos", 0) >= len(text.rstrip()) - 1
+            hint = " (it breaks off there: truncated?)" if at_end else ""
+            what = str(second).split(":", 1)[0]
+            raise SpecError(f"{name} is not valid JSON: {what} at {where}{hint}") from error
+    findings.add(
+        "odd_json", f"not strict JSON ({str(error).split(':', 1)[0]}); read with a more patient reader"
+    )
+    return _without_surrogates(tree)
+
+
+def _without_surrogates(tree: Any) -> Any:
+    """Lone surrogates cannot be stored or sent as UTF-8: they become U+FFFD."""
+    text = json.dumps(tree, ensure_ascii=False)
+    cleaned = text.encode("utf-8", "replace").decode()
+    return tree if cleaned == text else json.loads(cleaned)
+
+
+def _parse_yaml(data: bytes, name: str, findings: Findings, max_bytes: int) -> Any:
+    import ryaml
+
+    invalid: type[Exception] = ryaml.InvalidYamlError  # type: ignore[attr-defined]
+
+    text = data.decode("utf-8", "replace")
+    if "\0" in text:
+        raise SpecError(f"{name} holds binary data, not text")
+    if _NEEDS_PATIENCE.search(text) or _MAYBE_ALIAS.search(text):
+        # ryaml copies at every alias, and knows no merge keys; the other reader shares.
+        return _patient_yaml(text, name, findings, max_bytes)
+    try:
+        return ryaml.loads(text)  # type: ignore[attr-defined]
+    except (invalid, ValueError, TypeError, RecursionError):
+        return _patient_yaml(text, name, findings, max_bytes)
+
+
+def _patient_yaml(text: str, name: str, findings: Findings, max_bytes: int) -> Any:
+    from vitesse_graph.specs.yaml_patient import load_patiently
+
+    return load_patiently(text, name, findings, max_bytes=max_bytes)

@@ -1,0 +1,98 @@
+"""References inside one bundled document: followed one at a time, when somebody asks.
+
+Nothing is inlined. A reference that dangles or only leads back to itself costs what points to it:
+it resolves to an empty object and one warning is kept. `$ref` is followed only where a reference
+object may stand: callers pass nodes of such places, so a property *named* `$ref`, or a `$ref` in an
+example, is never taken for one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from vitesse_graph.specs.findings import Findings, unescape
+
+MAX_CHAIN = 100
+"""A reference to a reference to a reference …: more than this many is taken for a loop."""
+
+
+class Resolver:
+    """Looks up JSON pointers in `root`; answers are remembered by reference string."""
+
+    def __init__(self, root: dict[str, Any], findings: Findings | None = None) -> None:
+        self.root = root
+        self.findings = findings if findings is not None else Findings()
+        self._known: dict[str, Any] = {}
+
+    def target(self, ref: str) -> Any:
+        """What `#/a/b` points to, whatever it is. Raises LookupError where it points to nothing."""
+        try:
+            return self._known[ref]
+        except KeyError:
+            found = self._known[ref] = self._walk(ref, 0)
+            return found
+
+    def deref(self, node: Any) -> Any:
+        """`node`, or what it refers to in the end. {} where a reference leads nowhere."""
+        hops = 0
+        while type(node) is dict and "$ref" in node:
+            ref = node["$ref"]
+            if type(ref) is not str:
+                return node
+            hops += 1
+            if hops > MAX_CHAIN:
+                self.findings.add("circular_ref", f"{ref} only leads back to itself", ref.removeprefix("#"))
+                return {}
+            try:
+                node = self.target(ref)
+            except LookupError:
+                self.findings.add("dangling_ref", f"{ref} points to nothing", ref.removeprefix("#"))
+                return {}
+        return node
+
+    def mapping(self, node: Any) -> dict[Any, Any]:
+        """`deref`, and {} for what is no object."""
+        found = self.deref(node)
+        return found if type(found) is dict else {}
+
+    def text(self, node: Any) -> str:
+        """A text, also where a reference stands in its place; "" for anything else."""
+        if type(node) is str:
+            return node
+        found = self.deref(node) if type(node) is dict else node
+        return found if type(found) is str else ""
+
+    def _walk(self, ref: str, depth: int) -> Any:
+        if ref == "#" or ref == "":
+            return self.root
+        if not ref.startswith("#/") or depth > MAX_CHAIN:
+            raise LookupError(ref)
+        node: Any = self.root
+        for raw in ref[2:].split("/"):
+            token = unescape(unquote(raw))
+            if type(node) is dict and token not in node and type(node.get("$ref")) is str:
+                node = self._walk_on(node, depth)
+            node = self._step(node, token, raw)
+        return node
+
+    def _walk_on(self, node: Any, depth: int) -> Any:
+        """A pointer that passes through another reference."""
+        for _ in range(MAX_CHAIN):
+            if not (type(node) is dict and type(node.get("$ref")) is str):
+                return node
+            node = self._walk(node["$ref"], depth + 1)
+        raise LookupError("loop")
+
+    def _step(self, node: Any, token: str, raw: str) -> Any:
+        if type(node) is dict:
+            if token in node:
+                return node[token]
+            if unescape(raw) in node:  # a key that really holds a percent sign
+                return node[unescape(raw)]
+            if token.isdigit() and int(token) in node:  # YAML response codes
+                return node[int(token)]
+            raise LookupError(token)
+        if type(node) is list and token.isdigit() and int(token) < len(node):
+            return node[int(token)]
+        raise LookupError(token)
