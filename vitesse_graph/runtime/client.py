@@ -107,12 +107,21 @@ class ApiClient:
 
         Raises NeedsReauth for a 401 that stays, RefusedAddress when the guard forbids the address.
         """
-        if self.breaker.is_open:
-            await self._let_breaker_rest()
-        answer = await self._attempt(method, url, body, headers)
-        if answer.verdict == "auth":
-            raise NeedsReauth(f"{self.name} refused the credential (HTTP 401); renew it and sync again")
-        return answer
+        answer = None
+        for _ in range(2):
+            if self.breaker.is_open:
+                await self._let_breaker_rest()
+            credentials = self._authenticator.current or await self._authenticator.fetch()
+            if self.limiter.is_limited:
+                await self.limiter.take()
+            full = {**headers, **credentials.headers} if headers else credentials.headers
+            target = url.update_query(credentials.query) if credentials.query else url
+            answer = await self._once(method, target, body, full)
+            if answer.verdict != "auth":
+                return answer
+            if not await self._authenticator.renew(credentials):
+                break
+        raise NeedsReauth(f"{self.name} refused the credential (HTTP 401); renew it and sync again")
 
     async def _let_breaker_rest(self) -> None:
         while True:
@@ -121,40 +130,19 @@ class ApiClient:
                 return
             await asyncio.sleep(wait)
 
-    async def _attempt(
-        self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str] | None
-    ) -> Answer:
-        answer = None
-        for _ in range(2):
-            credentials = self._authenticator.current or await self._authenticator.fetch()
-            if self.limiter.is_limited:
-                await self.limiter.take()
-            full = {**headers, **credentials.headers} if headers else credentials.headers
-            target = url.update_query(credentials.query) if credentials.query else url
-            answer = await self._once(method, target, body, full)
-            if answer.verdict != "auth" or not await self._authenticator.renew(credentials):
-                break
-        assert answer is not None
-        return answer
-
     async def _once(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         started = self.clock()
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
-                content = await self._read(response)
-                status = response.status
-                answer_headers = response.headers
+                status, answer_headers = response.status, response.headers
+                small = (response.content_length or MAX_RESPONSE_BYTES) < MAX_RESPONSE_BYTES
+                content = await (response.read() if small else self._read_bounded(response))
         except RefusedAddress:
             raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            self.breaker.failure()
-            refused = _refused_address(error)
-            if refused is not None:
-                raise refused from error
-            never_sent = isinstance(error, aiohttp.ClientConnectorError)
-            return Answer(0, "busy" if never_sent else "unknown", {}, b"", type(error).__name__)
+            return self._no_answer(error)
         self.latencies_ms.append((self.clock() - started) * 1000.0)
         verdict = verdict_of(status)
         if verdict in ("unknown", "busy"):
@@ -164,10 +152,16 @@ class ApiClient:
         self.limiter.answered(status, answer_headers)
         return Answer(status, verdict, answer_headers, content)
 
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        declared = response.content_length
-        if declared is not None and declared <= MAX_RESPONSE_BYTES:
-            return await response.read()
+    def _no_answer(self, error: Exception) -> Answer:
+        refused = _refused_address(error)
+        if refused is not None:
+            raise refused from error
+        self.breaker.failure()
+        never_sent = isinstance(error, aiohttp.ClientConnectorError)
+        return Answer(0, "busy" if never_sent else "unknown", {}, b"", type(error).__name__)
+
+    async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes:
+        """A body of unknown or great length, cut off where it would no longer fit in memory."""
         parts: list[bytes] = []
         size = 0
         async for part in response.content.iter_any():

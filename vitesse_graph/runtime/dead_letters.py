@@ -75,12 +75,12 @@ async def _retry(
         job = writer.job([work], work.action)
         chunk = await ledger.save_intent([job]) if work.action == "create" else None
         await writer.deliver(job)
-        await ledger.commit([work], page=0, chunk=chunk, moves_to=None, high=None)
+        await ledger.commit([work], chunk=chunk, moves_to=None, high=None)
     unsent = [
         work for work in works if work.outcome == "quarantined" and work.code in ("transform", "not_json")
     ]
     if unsent:
-        await ledger.commit(unsent, page=0, chunk=None, moves_to=None, high=None)
+        await ledger.commit(unsent, chunk=None, moves_to=None, high=None)
     return sum(work.outcome in ("written", "deleted") for work in works)
 
 

@@ -144,7 +144,6 @@ class RunLedger:
         self,
         works: list[Work],
         *,
-        page: int,
         chunk: int | None,
         moves_to: tuple[Position | None, int] | None,
         high: float | None,
@@ -164,9 +163,8 @@ class RunLedger:
             "seq": seq,
             "moves": moves_to is not None,
             "position": json.dumps(moves_to[0]) if moves_to and moves_to[0] is not None else None,
-            "next_page": moves_to[1] if moves_to else page,
+            "next_page": moves_to[1] if moves_to else 0,
             "high": None if high is None else repr(high),
-            "page": page,
             "mapping": self._definition.mapping.version,
             "chunk": chunk or 0,
             "clears": chunk is not None,
@@ -241,21 +239,28 @@ def _row_of(work: Work) -> dict[str, Any]:
     """A ledger row in short names, as `commit_chunk` reads them; absent means null."""
     outcome = work.outcome
     if outcome == "written":
-        row = {"k": work.key, "o": outcome, "h": work.hash, "d": work.dest_id}
+        row = {"k": work.key, "o": outcome, "g": work.page, "h": work.hash, "d": work.dest_id}
         if work.natural:
             row["n"] = fold(work.natural)
         return row
     if outcome == "unchanged":
-        row = {"k": work.key, "o": outcome}
+        row = {"k": work.key, "o": outcome, "g": work.page}
         if work.dest_id is not None:
             row["d"], row["h"] = work.dest_id, work.hash
         return row
     if outcome == "quarantined":
         unknown = work.code == "unknown_outcome"
-        row = {"k": work.key, "o": outcome, "x": work.hash or None, "w": work.reason, "q": work.code}
+        row = {
+            "k": work.key,
+            "o": outcome,
+            "g": work.page,
+            "x": work.hash or None,
+            "w": work.reason,
+            "q": work.code,
+        }
         row["p"] = _payload(work.record)
         return {**row, "o": "unknown"} if unknown else row
-    return {"k": work.key, "o": outcome, "w": work.reason}
+    return {"k": work.key, "o": outcome, "g": work.page, "w": work.reason}
 
 
 def _payload(record: Any) -> Any:

@@ -1,7 +1,7 @@
 """One run's moving parts: read ahead → plan → write side by side → commit in order.
 
 Between them stand bounded queues, so memory depends on the size of pages, not on the number of
-records. A chunk is a page or a part of a large one; chunks are written side by side and committed one
+records. A chunk is a page, a part of a large one, or a few small ones that were read already; chunks are written side by side and committed one
 after another: the cursor moves only when everything before it is settled.
 """
 
@@ -22,17 +22,17 @@ from vitesse_graph.runtime.writer import DestWriter, Job
 _log = logging.getLogger(__name__)
 
 _CHUNK_RECORDS = 1000
+_GROUPED_RECORDS = 500
 _CHUNKS_UNDER_WAY = 4
-_PAGES_AHEAD = 2
+_PAGES_AHEAD = 4
 
 OnCommit = Callable[[dict[str, int], list[Work]], None]
 
 
 @dataclass(slots=True)
 class Chunk:
-    """A page, or a part of one, on its way."""
+    """A page, a part of one, or a few small ones, on their way."""
 
-    page: int
     works: list[Work]
     jobs: list[Job] = field(default_factory=list)
     intent: int | None = None
@@ -81,8 +81,12 @@ class Pipeline:
         self._is_incomplete = False
         self._fetched = 0
         self._failed = 0
-        # Where an unknown outcome can neither be looked up nor repeated, little is under way at once.
-        self._chunk_records = _CHUNK_RECORDS if writer.can_find_out else self._concurrency * self._batch_size
+        self._chunk_records, self._grouped_records = _CHUNK_RECORDS, _GROUPED_RECORDS
+        if self._batch_size > 1:
+            self._grouped_records = _CHUNK_RECORDS
+        if not writer.can_find_out:
+            # An unknown outcome can neither be looked up nor repeated: little is under way at once.
+            self._chunk_records, self._grouped_records = self._concurrency * self._batch_size, 0
         self.error: BaseException | None = None
         self.pause_reason: str | None = None
         self.is_complete = False
@@ -149,25 +153,42 @@ class Pipeline:
 
     async def _plan(self) -> None:
         try:
-            while (page := await self._pages.get()) is not None and not self._is_stopping.is_set():
-                await self._plan_page(page)
+            more = True
+            while more and not self._is_stopping.is_set():
+                pages, more = await self._next_pages()
+                if pages:
+                    await self._plan_pages(pages)
         except Exception as error:  # noqa: BLE001 - see _read
             self.fail(error)
         await self._chunks.put(None)
 
-    async def _plan_page(self, page: Page) -> None:
-        if page.number == 0 and self._planner.high is None:
-            self._planner.high = (
-                moment_of(page.server_date, "http_date") if self._planner.uses_clock else None
-            )
-        works = self._planner.prepare(page.records, page.number)
+    async def _next_pages(self) -> tuple[list[Page], bool]:
+        """The next page with those that are ready behind it, up to a good size; False at the end."""
+        pages: list[Page] = []
+        size = 0
+        while not pages or (size < self._grouped_records and not self._pages.empty()):
+            page = await self._pages.get()
+            if page is None:
+                return pages, False
+            pages.append(page)
+            size += len(page.records)
+        return pages, True
+
+    async def _plan_pages(self, pages: list[Page]) -> None:
+        planner = self._planner
+        works: list[Work] = []
+        for page in pages:
+            if page.number == 0 and planner.high is None and planner.uses_clock:
+                planner.high = moment_of(page.server_date, "http_date")
+            works += planner.prepare(page.records, page.number)
+        planner.supersede(works)
+        last = pages[-1]
         parts = [works[i : i + self._chunk_records] for i in range(0, len(works), self._chunk_records)] or [
             []
         ]
-        for number, part in enumerate(parts):
-            is_last = number == len(parts) - 1
-            chunk = Chunk(page.number, part, high=self._planner.high)
-            chunk.moves_to = (page.next or END, page.number + 1) if is_last else None
+        for part in parts:
+            chunk = Chunk(part, high=planner.high)
+            chunk.moves_to = (last.next or END, last.number + 1) if part is parts[-1] else None
             await self._room.acquire()
             if self._is_stopping.is_set():
                 return
@@ -277,7 +298,6 @@ class Pipeline:
             await self._ledger.save_intent(ambiguous, chunk=chunk.intent)
         counts = await self._ledger.commit(
             settled,
-            page=chunk.page,
             chunk=None if ambiguous else chunk.intent,
             moves_to=None if self._is_incomplete else chunk.moves_to,
             high=None if self._is_incomplete else chunk.high,

@@ -115,16 +115,19 @@ class Planner:
         return known.mapping_version == self._mapping_version
 
     def prepare(self, records: Iterable[Any], page: int) -> list[Work]:
-        """Works with body and hash, or already ended. Of several with one key only the last goes on."""
-        works = [self._prepare(record, page) for record in records]
-        latest: dict[str, Work] = {}
+        """Works with body and hash, or already ended."""
+        return [self._prepare(record, page) for record in records]
+
+    @staticmethod
+    def supersede(works: list[Work]) -> None:
+        """Of several works with one key only the last goes on."""
+        latest = {work.key: work for work in works}
+        if len(latest) == len(works):
+            return
         for work in works:
-            earlier = latest.get(work.key)
-            if earlier is not None:
-                earlier.end("filtered", None, "superseded: the same key came again on this page")
-                earlier.rows = False
-            latest[work.key] = work
-        return works
+            if latest[work.key] is not work:
+                work.end("filtered", None, "superseded: the same key came again right behind")
+                work.rows = False
 
     def _prepare(self, record: Any, page: int) -> Work:
         work = Work(self._key_of(record), record, page)

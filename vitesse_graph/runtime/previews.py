@@ -97,6 +97,7 @@ def _count(report: SyncReport, work: Work) -> None:
 
 async def _planned(engine: SyncEngine, planner: Planner, records: list[Any], page: int) -> list[Work]:
     works = planner.prepare(records, page)
+    planner.supersede(works)
     keys = [work.key for work in works if work.outcome is None]
     known: dict[str, Known] = {}
     if keys:

@@ -90,13 +90,13 @@ with held as (
     returning 1
 ), entry as (
     select * from json_to_recordset(%(rows)s::json)
-        as r(k text, d text, h text, x text, n text, o text, w text, q text, p json)
+        as r(k text, d text, h text, x text, n text, o text, w text, q text, p json, g integer)
     where exists (select 1 from moved)
 ), ledger as (
     insert into vitesse_runtime.ledger as l (integration_id, source_key, dest_id, content_hash, refused_hash,
         natural_key, outcome, reason, run_id, page, written_run_id, written_page, mapping_version, written_at)
-    select %(id)s, k, d, h, x, n, o, w, %(run)s, %(page)s,
-        case when o = 'written' then %(run)s end, case when o = 'written' then %(page)s end,
+    select %(id)s, k, d, h, x, n, o, w, %(run)s, g,
+        case when o = 'written' then %(run)s end, case when o = 'written' then g end,
         case when o in ('written', 'quarantined', 'unknown') then %(mapping)s end, case when o = 'written' then now() end
     from entry
     on conflict (integration_id, source_key) do update set
@@ -113,7 +113,7 @@ with held as (
 ), letters as (
     insert into vitesse_runtime.dead_letters as d (integration_id, source_key, code, reason, payload, run_id,
         page, mapping_version)
-    select %(id)s, k, coalesce(q, 'refused'), coalesce(w, ''), p, %(run)s, %(page)s, %(mapping)s
+    select %(id)s, k, coalesce(q, 'refused'), coalesce(w, ''), p, %(run)s, g, %(mapping)s
     from entry where o in ('quarantined', 'unknown')
     on conflict (integration_id, source_key) where status = 'open' do update set
         attempts = d.attempts + 1, last_at = now(), code = excluded.code, reason = excluded.reason,

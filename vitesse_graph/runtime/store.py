@@ -29,6 +29,7 @@ Connection = psycopg.AsyncConnection[Any]
 UrlProvider = Callable[[], Awaitable[str]]
 T = TypeVar("T")
 
+_OPEN_WITHIN_SECONDS = 10.0
 _MIGRATION_LOCK = 0x76697472
 _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
@@ -108,7 +109,7 @@ class Store:
         """Connects and migrates. Raises VitesseError when the database cannot be reached."""
         try:
             pool = await self._ensure_pool()
-            async with pool.connection(timeout=self._patience) as connection:
+            async with pool.connection(timeout=min(self._patience, _OPEN_WITHIN_SECONDS)) as connection:
                 await migrate(connection)
         except _GONE as error:
             raise VitesseError(
