@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from vitesse_graph.mapping.features import Pairs
-from vitesse_graph.mapping.sides import Floats
+from vitesse_graph.mapping.features import Pairs, own_ids
+from vitesse_graph.mapping.sides import Floats, Side, kind_compatibility
 
 ALTERNATIVES = 3
+_NEVER = -0.65
 
 
 @dataclass(slots=True)
 class Choice:
-    """One destination field: the source chosen with its probability, and the next best ones."""
+    """One destination field: the source chosen with its raw probability, and the next best ones."""
 
     dest: int
     source: int
@@ -22,15 +24,44 @@ class Choice:
     others: list[tuple[int, float]]
 
 
-def choose(pairs: Pairs, probability: Floats) -> list[Choice]:
-    """The best source of each destination field, the surest field first. Nothing is left out yet."""
-    order = np.lexsort((pairs.source, -probability, pairs.dest))
+def choose(
+    source: Side, dest: Side, pairs: Pairs, probability: Floats, convertible: Callable[[int, int], bool]
+) -> list[Choice]:
+    """The best convertible source of each destination field. Nothing is left out for being unlikely yet.
+
+    Left out for certain: a destination object's own id (the destination gives it), kinds of value
+    that never fit, pairs for which `convertible(source, dest)` says no.
+    """
+    allowed = probability * _allowed(source, dest, pairs)
+    order = np.lexsort((pairs.source, -allowed, pairs.dest))
+    dests = pairs.dest[order]
     found: list[Choice] = []
     at = 0
-    dests = pairs.dest[order]
     while at < len(order):
         end = int(np.searchsorted(dests, dests[at], side="right"))
-        ranked = [(int(pairs.source[i]), float(probability[i])) for i in order[at:end]]
-        found.append(Choice(int(dests[at]), ranked[0][0], ranked[0][1], ranked[1 : 1 + ALTERNATIVES]))
+        choice = _choice(int(dests[at]), pairs, allowed, order[at:end].tolist(), convertible)
+        if choice is not None:
+            found.append(choice)
         at = end
-    return sorted(found, key=lambda c: (-c.probability, c.dest))
+    return found
+
+
+def _choice(
+    dest: int, pairs: Pairs, allowed: Floats, ranked: list[int], convertible: Callable[[int, int], bool]
+) -> Choice | None:
+    best: list[tuple[int, float]] = []
+    for at in ranked:
+        if allowed[at] <= 0.0 or len(best) > ALTERNATIVES:
+            break
+        if convertible(int(pairs.source[at]), dest):
+            best.append((int(pairs.source[at]), float(allowed[at])))
+    if not best:
+        return None
+    return Choice(dest, best[0][0], best[0][1], best[1:])
+
+
+def _allowed(source: Side, dest: Side, pairs: Pairs) -> Floats:
+    own = np.array(own_ids(dest) or [False])
+    fits = kind_compatibility()[source.kind_index[pairs.source], dest.kind_index[pairs.dest]]
+    both_id = np.array([k == "id" for k in source.kinds] or [False])[pairs.source]
+    return ((fits > _NEVER) & ~(own[pairs.dest] & both_id)).astype(np.float64)

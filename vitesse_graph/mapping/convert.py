@@ -404,10 +404,8 @@ def _markup(source: End, dest: End) -> Conversion | None:
 
 
 def _may_be_html(f: Field) -> bool:
-    return (
-        bool(re.search(r"html|markup|rich", f.place.description, re.I))
-        or (isinstance(f.place.example, str)
-        and "<" in f.place.example)
+    return bool(re.search(r"html|markup|rich", f.place.description, re.I)) or (
+        isinstance(f.place.example, str) and "<" in f.place.example
     )
 
 

@@ -10,9 +10,17 @@ from vitesse_graph.mapping.choose import Choice, choose
 from vitesse_graph.mapping.complexity import complexity_score
 from vitesse_graph.mapping.constants import constant_for
 from vitesse_graph.mapping.convert import Conversion, End, convert
-from vitesse_graph.mapping.features import Embed, make_pairs
-from vitesse_graph.mapping.model import pair_probability, weights
+from vitesse_graph.mapping.features import Embed, Pairs, make_pairs
+from vitesse_graph.mapping.model import Model, default_model
 from vitesse_graph.mapping.sides import Side, make_side
+from vitesse_graph.mapping.structure import (
+    JOIN_CONFIDENCE,
+    drop_lonely,
+    join_conversion,
+    joined_name,
+    phone_conversion,
+    phone_parts,
+)
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.mapping import (
     Alternative,
@@ -33,6 +41,11 @@ class Draft:
     rows: dict[str, Transformation] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     ranked: dict[int, Choice] = field(default_factory=dict)
+    model: Model = field(default_factory=default_model)
+
+    def convertible(self, source: int, dest: int) -> bool:
+        """Whether any conversion leads from one field to the other."""
+        return convert(_end(self.source, source), _end(self.dest, dest)) is not None
 
 
 def map_fields(
@@ -56,24 +69,51 @@ def map_fields(
     source = make_side(source_schema, writable_only=False, topic=topic)
     dest = make_side(dest_schema, writable_only=True, topic=topic)
     draft = Draft(source, dest)
-    pairs = make_pairs(source, dest, embed)
-    threshold = float(weights()["threshold"])
-    for choice in choose(pairs, pair_probability(pairs.values)):
-        draft.ranked[choice.dest] = choice
-        if choice.probability >= threshold:
-            _add_row(draft, choice)
+    propose(draft, default_model(embed is not None), embed)
     _add_constants(draft, intent)
     return finish(draft, previous)
 
 
+def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None = None) -> None:
+    """Fills the draft with the rows that are likely enough. `pairs` where they are known already."""
+    source, dest = draft.source, draft.dest
+    pairs = pairs if pairs is not None else make_pairs(source, dest, embed)
+    choices = choose(source, dest, pairs, model.probabilities(pairs), draft.convertible)
+    draft.model = model
+    draft.ranked = {c.dest: c for c in choices}
+    likely = {c.dest: c for c in choices if c.probability >= model.threshold}
+    kept = drop_lonely(dest, likely)
+    for at in range(len(dest.fields)):
+        names = joined_name(source, dest, at, kept, model.threshold)
+        if names is not None:
+            _put(draft, _row_of(draft, at, names, join_conversion(), JOIN_CONFIDENCE), at)
+        elif at in kept:
+            _add_row(draft, kept[at])
+
+
+def _put(draft: Draft, row: Transformation, at: int) -> None:
+    choice = draft.ranked.get(at)
+    if choice is not None:
+        row.alternatives = alternatives(
+            draft, Choice(at, -1, 0.0, [(choice.source, choice.probability), *choice.others][:3])
+        )
+    draft.rows[row.dest_field] = row
+
+
 def _end(side: Side, at: int) -> End:
     own = side.fields[at]
-    beside = tuple(f for f in side.fields if f.parent == own.parent) if own.array_at else ()
-    return End(own, side.terms[at], beside)
+    return End(own, side.terms[at], side.beside(own) if own.array_at else ())
 
 
 def _add_row(draft: Draft, choice: Choice) -> None:
-    row = make_row(draft, choice.dest, choice.source, choice.probability)
+    confidence = draft.model.confidence(choice.probability)
+    parts = phone_parts(draft.source, choice.source)
+    if parts is not None and draft.dest.terms[choice.dest].notion in ("phone", "mobile"):
+        row: Transformation | None = _row_of(
+            draft, choice.dest, parts, phone_conversion(draft.dest, choice.dest), confidence
+        )
+    else:
+        row = make_row(draft, choice.dest, choice.source, confidence)
     if row is not None:
         row.alternatives = alternatives(draft, choice)
         draft.rows[row.dest_field] = row
@@ -113,7 +153,7 @@ def alternatives(draft: Draft, choice: Choice) -> list[Alternative]:
                     source_field=draft.source.fields[source].path,
                     transform_type=conversion.type,
                     transform_config=conversion.config,
-                    confidence=round(probability, 3),
+                    confidence=round(draft.model.confidence(probability), 3),
                     reason=conversion.why,
                 )
             )

@@ -12,7 +12,8 @@ from scipy import sparse
 
 from vitesse_graph.mapping.sides import Floats, Ints, Side, kind_compatibility
 from vitesse_graph.mapping.terms import Term
-from vitesse_graph.mapping.words import kinds, lexicon, relatedness, text_words
+from vitesse_graph.mapping.notation import holds_html
+from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, relatedness, text_words
 
 CANDIDATES = 24
 """Source fields looked at for each destination field, after a cheap first ranking."""
@@ -73,6 +74,20 @@ PAIR_FEATURES = (
     "dest_is_time",
     "dest_deprecated",
     "example_alike",
+    "notion_in_dest_text",
+    "notion_in_source_text",
+    "dest_outside",
+    "source_outside",
+    "vague_far_source",
+    "vague_far_dest",
+    "split_name",
+    "html_mismatch",
+    "group_support",
+    "group_coverage",
+    "group_best_source",
+    "group_best_dest",
+    "group_best_source_alone",
+    "same_parent_name",
     "embedding",
 )
 
@@ -174,6 +189,10 @@ def _values(source: Side, dest: Side, si: Ints, di: Ints, texts: Floats, embed: 
     columns |= _shape_columns(source, dest, si, di)
     columns |= _identity_columns(source, dest, si, di, columns["related"])
     columns["enum_overlap"], columns["example_alike"] = _value_columns(source, dest, si, di)
+    columns |= _text_columns(source, dest, si, di)
+    columns |= _group_columns(source, dest, si, di, columns["related"])
+    columns["vague_far_source"] = columns["vague_notion"] * columns["context_extra_source"]
+    columns["vague_far_dest"] = columns["vague_notion"] * columns["context_extra_dest"]
     columns["embedding"] = _embedding_column(source, dest, si, di, embed)
     columns["weak_and_far"] = (columns["related"] < 0.5) * (columns["context_extra_source"] + 0.5)
     return (
@@ -202,7 +221,27 @@ _TERM_COLUMNS = (
     "vague_notion",
 )
 _VAGUE = frozenset(
-    ["name", "type", "id", "status", "date", "number", "value", "code", "key", "title", "description", "url", "text", "image", "amount", "count", "label", "note", "state"]
+    [
+        "name",
+        "type",
+        "id",
+        "status",
+        "date",
+        "number",
+        "value",
+        "code",
+        "key",
+        "title",
+        "description",
+        "url",
+        "text",
+        "image",
+        "amount",
+        "count",
+        "label",
+        "note",
+        "state",
+    ]
 )
 
 
@@ -311,32 +350,44 @@ def _shape_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Fl
 
 
 def own_ids(side: Side) -> list[bool]:
-    """Which fields are the record's own id: the id-like ones nearest to the root, not narrowed."""
+    """Which fields are the id of the very object they stand in (`id`, `ContactID` in a contact)."""
     found = []
     for f, t in zip(side.fields, side.terms, strict=True):
-        narrowed = t.narrowing - side.resource
-        own = t.notion == "id" and not f.array_at and not t.context
-        own = own and (
-            not narrowed or (f.depth == 0 and len(narrowed) == 1 and _is_kind_of_record(narrowed, side))
-        )
-        found.append(own)
+        parent_words = set(plain_words(f.names[-2])) if len(f.names) > 1 else set()
+        narrowed = t.narrowing - parent_words - set(t.context[:1])
+        if f.parent == side.root or not f.parent:
+            narrowed -= side.resource
+        is_reference = "object" in f.place.types and f.type == "string"
+        outward = (t.narrowing | set(t.context[:1])) & OUTWARD
+        found.append(t.notion == "id" and not narrowed and not is_reference and not outward)
     return found
 
 
-def _is_kind_of_record(narrowed: frozenset[str], side: Side) -> bool:
-    """`ContactID` in a contact: other fields at the root carry the same word, or the topic names it."""
-    word = next(iter(narrowed))
-    return word in side.resource or sum(word in t.narrowing for t in side.terms if not t.context) >= 2
+def record_ids(side: Side) -> list[bool]:
+    """Which of them identify the record itself."""
+    return [
+        own and (f.parent == side.root or not f.parent)
+        for own, f in zip(own_ids(side), side.fields, strict=True)
+    ]
 
 
+OUTWARD = frozenset(
+    "external source foreign remote third origin legacy partner client idempotency integration".split()
+)
 REFERENCE_NOTIONS = frozenset(("external_id", "reference"))
 
 
+def _is_outward(term: Term) -> bool:
+    """A destination field that is meant for another system's id."""
+    around = term.narrowing | set(term.context[:1])
+    return term.notion in REFERENCE_NOTIONS or (term.notion in ("id", "number") and bool(around & OUTWARD))
+
+
 def _identity_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> dict[str, Floats]:
-    own_s, own_d = np.array(own_ids(source) or [False]), np.array(own_ids(dest) or [False])
+    own_s, own_d = np.array(record_ids(source) or [False]), np.array(own_ids(dest) or [False])
     id_s = np.array([t.notion == "id" for t in source.terms] or [False])
     id_d = np.array([t.notion in ("id",) for t in dest.terms] or [False])
-    ref_d = np.array([t.notion in REFERENCE_NOTIONS for t in dest.terms] or [False])
+    ref_d = np.array([_is_outward(t) for t in dest.terms] or [False])
     return {
         "own_id_to_reference": (own_s[si] & ref_d[di]).astype(float),
         "foreign_id_to_reference": (id_s[si] & ~own_s[si] & ref_d[di]).astype(float),
@@ -344,6 +395,90 @@ def _identity_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Flo
         "source_is_id": id_s[si].astype(float),
         "dest_is_id": (id_d[di] & ~own_d[di]).astype(float),
     }
+
+
+_SPLITS = frozenset(
+    (("name", "first_name"), ("name", "last_name"), ("full_name", "first_name"), ("full_name", "last_name"))
+)
+
+
+def _text_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:
+    said_s = [frozenset(notions(words[:14])) for words in source.desc_words]
+    said_d = [frozenset(notions(words[:14])) for words in dest.desc_words]
+    html_s, html_d = [holds_html(f) for f in source.fields], [holds_html(f) for f in dest.fields]
+    rows = np.zeros((len(si), 4))
+    for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
+        one, other = source.terms[s].notion, dest.terms[d].notion
+        rows[at, 0] = one in said_d[d] and one not in _UNTELLING
+        rows[at, 1] = other in said_s[s] and other not in _UNTELLING
+        rows[at, 2] = (one, other) in _SPLITS
+        rows[at, 3] = html_s[s] is not html_d[d] and bool(html_s[s] or html_d[d])
+    names = ("notion_in_dest_text", "notion_in_source_text", "split_name", "html_mismatch")
+    columns = {name: rows[:, at] for at, name in enumerate(names)}
+    columns["dest_outside"] = 1 - dest.inside[di] if len(di) else np.zeros(0)
+    columns["source_outside"] = 1 - source.inside[si] if len(si) else np.zeros(0)
+    return columns
+
+
+_UNTELLING = frozenset("type id number name status date value text description url order".split())
+
+
+def _group_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> dict[str, Floats]:
+    """How well the other fields of the source's object suit the other fields of the destination's."""
+    telling = np.array([0.3 if t.notion in _VAGUE or not t.is_known else 1.0 for t in dest.terms] or [0.0])
+    worth = np.where(related >= 0.85, 1.0, np.where(related >= 0.6, 0.5, 0.0)) * telling[di]
+    best: dict[tuple[int, int], float] = {}
+    parents_s, parents_d = (
+        source.parent_of[si].tolist() if len(si) else [],
+        dest.parent_of[di].tolist() if len(di) else [],
+    )
+    for ps, d, w in zip(parents_s, di.tolist(), worth.tolist(), strict=True):
+        if w and w > best.get((ps, d), 0.0):
+            best[ps, d] = w
+    support: dict[tuple[int, int], float] = {}
+    for (ps, d), w in best.items():
+        key = (ps, int(dest.parent_of[d]))
+        support[key] = support.get(key, 0.0) + w
+    sizes = (
+        np.bincount(dest.parent_of, weights=telling[: len(dest.fields)], minlength=len(dest.parents))
+        if dest.fields
+        else np.zeros(1)
+    )
+    top_d: dict[int, float] = {}
+    top_s: dict[int, float] = {}
+    for (ps, pd), w in support.items():
+        top_d[pd] = max(top_d.get(pd, 0.0), w)
+        top_s[ps] = max(top_s.get(ps, 0.0), w)
+    rows = np.zeros((len(si), 5))
+    for at, (ps, pd, d) in enumerate(zip(parents_s, parents_d, di.tolist(), strict=True)):
+        whole = support.get((ps, pd), 0.0)
+        others = whole - best.get((ps, d), 0.0)
+        rows[at, 0] = np.log1p(others)
+        rows[at, 1] = others / max(sizes[pd] - telling[d], 1.0)
+        rows[at, 2] = whole / top_d[pd] if top_d.get(pd) else 0.5
+        rows[at, 3] = whole / top_s[ps] if top_s.get(ps) else 0.5
+    rows[:, 4] = rows[:, 2] * (related > 0.5)
+    names = (
+        "group_support",
+        "group_coverage",
+        "group_best_source",
+        "group_best_dest",
+        "group_best_source_alone",
+    )
+    columns = {name: rows[:, at] for at, name in enumerate(names)}
+    leaf_s = [_last_name(p) for p in source.parents]
+    leaf_d = [_last_name(p) for p in dest.parents]
+    columns["same_parent_name"] = np.array(
+        [
+            float(leaf_s[ps] == leaf_d[pd] and leaf_s[ps] != "")
+            for ps, pd in zip(parents_s, parents_d, strict=True)
+        ]
+    )
+    return columns
+
+
+def _last_name(path: str) -> str:
+    return "_".join(notions(plain_words(path.rpartition(".")[2].replace("[]", "")))) if path else ""
 
 
 def _value_columns(source: Side, dest: Side, si: Ints, di: Ints) -> tuple[Floats, Floats]:

@@ -22,7 +22,26 @@ _MINOR = re.compile(
 )
 _DECIMAL_TEXT = re.compile(r"decimal|[0-9]\.[0-9]{2}\b")
 MONEY_NOTIONS = frozenset(
-    ["amount", "price", "unit_price", "total", "subtotal", "tax_amount", "discount_amount", "shipping_amount", "line_amount", "balance", "amount_due", "amount_paid", "fee", "cost", "salary", "lifetime_value", "revenue", "deal_value"]
+    [
+        "amount",
+        "price",
+        "unit_price",
+        "total",
+        "subtotal",
+        "tax_amount",
+        "discount_amount",
+        "shipping_amount",
+        "line_amount",
+        "balance",
+        "amount_due",
+        "amount_paid",
+        "fee",
+        "cost",
+        "salary",
+        "lifetime_value",
+        "revenue",
+        "deal_value",
+    ]
 )
 
 

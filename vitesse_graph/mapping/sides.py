@@ -37,7 +37,31 @@ _TIME_FORMATS = frozenset(
 _TIME_WORDS = frozenset(("time", "date", "timestamp"))
 _TIME_TEXT = re.compile(r"unix|epoch|iso.?8601|rfc.?(3339|2822)|yyyy|timestamp|seconds since|utc date", re.I)
 TIME_NOTIONS = frozenset(
-    ["created_time", "updated_time", "deleted_time", "due_date", "start_time", "end_time", "published_time", "sent_time", "closed_time", "completed_time", "paid_time", "posted_date", "signup_time", "login_time", "hire_date", "termination_date", "birth_date", "order_date", "issue_date", "ship_date", "delivery_date", "date", "close_date"]
+    [
+        "created_time",
+        "updated_time",
+        "deleted_time",
+        "due_date",
+        "start_time",
+        "end_time",
+        "published_time",
+        "sent_time",
+        "closed_time",
+        "completed_time",
+        "paid_time",
+        "posted_date",
+        "signup_time",
+        "login_time",
+        "hire_date",
+        "termination_date",
+        "birth_date",
+        "order_date",
+        "issue_date",
+        "ship_date",
+        "delivery_date",
+        "date",
+        "close_date",
+    ]
 )
 ID_NOTIONS = frozenset(("id", "external_id", "employee_number"))
 
@@ -90,9 +114,23 @@ class Side:
     is_list: Floats
     kind_index: Ints
     desc_words: list[tuple[str, ...]]
+    root: str = ""
+    """Path of the object that is the record itself: what lies around it is an envelope."""
+    inside: Floats = field(default_factory=lambda: np.zeros(0))
+    """1 for fields of the record, 0 for those of its envelope (paging, warnings …)."""
     resource: frozenset[str] = frozenset()
     """Notions of what one record is (`contact`), from the title, the name given, the intent."""
     by_path: dict[str, int] = field(default_factory=dict)
+    families: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+
+    def beside(self, own: Field) -> tuple[Field, ...]:
+        """The fields of the same object, itself among them."""
+        if not self.families:
+            groups: dict[str, list[Field]] = {}
+            for f in self.fields:
+                groups.setdefault(f.parent, []).append(f)
+            self.families.update({parent: tuple(group) for parent, group in groups.items()})
+        return self.families[own.parent]
 
 
 def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Side:
@@ -102,9 +140,36 @@ def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Si
     return side_of(fields, topic)
 
 
+def record_root(fields: list[Field]) -> str:
+    """The object that nearly all fields lie in, going inwards while little else stands beside it.
+
+    `data.attributes` and `Contacts[]` are envelopes; an order with many line item fields is none,
+    as the order has fields of its own.
+    """
+    root = ""
+    while True:
+        inside = [f for f in fields if f.path.startswith(root + "." if root else "")]
+        own = [f for f in inside if f.parent == root]
+        telling = [f for f in own if not (f.place.enum is not None and len(f.place.enum) == 1)]
+        below: dict[str, int] = {}
+        for f in inside:
+            if f.parent != root:
+                rest = f.path[len(root) + 1 if root else 0 :]
+                below[rest.partition(".")[0]] = below.get(rest.partition(".")[0], 0) + 1
+        name, count = max(below.items(), key=lambda item: (item[1], item[0]), default=("", 0))
+        if count < 0.7 * len(inside) or len(telling) > 2 or len(telling) >= count or len(inside) < 3:
+            return root
+        root = f"{root}.{name}" if root else name
+
+
+def _root_words(root: str) -> tuple[str, ...]:
+    return notions(plain_words(root.replace("[]", "").replace(".", "_"))) if root else ()
+
+
 def side_of(fields: list[Field], topic: str = "") -> Side:
     """The side for these fields."""
-    terms = describe_fields(fields)
+    root = record_root(fields)
+    terms = describe_fields(fields, root)
     kinds = [kind_of(f, t) for f, t in zip(fields, terms, strict=True)]
     parents = sorted({f.parent for f in fields})
     index = {parent: at for at, parent in enumerate(parents)}
@@ -114,14 +179,23 @@ def side_of(fields: list[Field], topic: str = "") -> Side:
         kinds,
         parents,
         np.array([index[f.parent] for f in fields], dtype=np.int64),
-        _floats([f.depth for f in fields]),
-        _floats([len(f.array_at) for f in fields]),
+        _floats(
+            [f.depth - root.count(".") - bool(root) if f.path.startswith(root) else f.depth for f in fields]
+        ),
+        _floats(
+            [
+                len(f.array_at) - root.count("[]") if f.path.startswith(root) else len(f.array_at)
+                for f in fields
+            ]
+        ),
         _floats([f.required for f in fields]),
         _floats([f.required_here for f in fields]),
         _floats([f.is_list for f in fields]),
         np.array([KINDS.index(k) for k in kinds], dtype=np.int64),
         [text_words(f.place.description) for f in fields],
-        frozenset(notions(plain_words(topic))),
+        root,
+        _floats([f.path.startswith(root) for f in fields]),
+        frozenset(notions(plain_words(topic))) | frozenset(_root_words(root)),
         {f.path: at for at, f in enumerate(fields)},
     )
 

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 
 from vitesse_graph.mapping.schema import Field
 from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, whole_notion
 
-_CARRIERS = frozenset(["value", "data", "amount", "raw", "text", "string", "content", "id", "object", "attribute"])
+_CARRIERS = frozenset(
+    ["value", "data", "amount", "raw", "text", "string", "content", "id", "object", "attribute"]
+)
 """Leaves that say nothing themselves: `emails[].data`, `tax_money.amount`."""
 _WRAPPERS = frozenset(
-    ["data", "attribute", "attributes", "item", "record", "object", "payload", "body", "result", "relationship", "relationships", "properties", "property", "detail", "details", "info", "envelope", "input", "request"]
+    [
+        "data",
+        "attribute",
+        "attributes",
+        "item",
+        "record",
+        "object",
+        "payload",
+        "body",
+        "result",
+        "relationship",
+        "relationships",
+        "properties",
+        "property",
+        "detail",
+        "details",
+        "info",
+        "envelope",
+        "input",
+        "request",
+    ]
 )
 _PLACE_SIGNS = frozenset(("city", "postcode", "country", "street1", "street2", "latitude"))
 
@@ -33,15 +56,24 @@ class Term:
     """The notion is one of the vocabulary's."""
 
 
-def describe_fields(fields: list[Field]) -> list[Term]:
-    """One term for each field. Prefixes that an API gives to all its fields are dropped first."""
+def describe_fields(fields: list[Field], root: str = "") -> list[Term]:
+    """One term for each field. Prefixes that an API gives to all its fields are dropped first.
+
+    What lies around the record (`root`, its path) is no context.
+    """
+    envelope = root.count(".") + 1 if root else 0
     prefixes = _common_prefixes(fields)
     leaf_notions = {f.path: _leaf(f, prefixes) for f in fields}
     by_parent: dict[str, set[str]] = {}
     for f in fields:
         found = leaf_notions[f.path]
         by_parent.setdefault(f.parent, set()).update(found[-1:])
-    return [_term(f, leaf_notions[f.path], by_parent[f.parent], prefixes) for f in fields]
+    return [
+        _term(
+            f, leaf_notions[f.path], by_parent[f.parent], prefixes, envelope if f.path.startswith(root) else 0
+        )
+        for f in fields
+    ]
 
 
 def _common_prefixes(fields: list[Field]) -> dict[str, str]:
@@ -71,18 +103,32 @@ def _leaf(f: Field, prefixes: dict[str, str]) -> tuple[str, ...]:
     return notions(words)
 
 
-def _term(f: Field, leaf: tuple[str, ...], siblings: set[str], prefixes: dict[str, str]) -> Term:
-    around = [plain_words(name) for name in reversed(f.names[:-1])]
+def _term(
+    f: Field, leaf: tuple[str, ...], siblings: set[str], prefixes: dict[str, str], envelope: int
+) -> Term:
+    around = [plain_words(name) for name in reversed(f.names[envelope:-1])]
     words = plain_words(f.leaf)
     prefix = prefixes.get(f.parent)
     if prefix is not None and len(words) > 1 and words[0] == prefix:
         words = words[1:]
     notion, rest, used = _head(words, leaf, around, siblings)
+    if _is_reference(f, leaf):
+        notion, rest = "id", tuple(leaf)
     context = [n for level in around[used:] for n in reversed(notions(level)) if n not in _WRAPPERS]
     if prefix is not None:
         context.insert(0, prefix)
     context_kinds = frozenset(k for n in (*rest, *context) for k in kinds(n))
     return Term(notion, frozenset(rest), words, tuple(context), context_kinds, notion in lexicon().concepts)
+
+
+_ID_TEXT = re.compile(r"\b(id|identifier|gid|guid|uuid)\b( of| for|$|\.)", re.I)
+
+
+def _is_reference(f: Field, leaf: tuple[str, ...]) -> bool:
+    """`customer`, a text: the id of a customer, where an object could stand as well or the text says so."""
+    if f.type != "string" or f.place.enum or len(leaf) != 1 or not kinds(leaf[0]) or f.is_list:
+        return False
+    return "object" in f.place.types or bool(_ID_TEXT.search(f.place.description[:120]))
 
 
 def _head(
