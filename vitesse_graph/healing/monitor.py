@@ -186,6 +186,7 @@ class Monitor:
         if now < state.watch_until:
             state.watch_until = 0.0
             state.phase = "cooling"
+            state.cool_until = now + self.settings.cool_down_seconds
             reason = f"health fell to {health:.0f} after the repair"
             return MonitorDecision(action="roll_back", health=health, reason=reason)
         if state.phase == "cooling" and now < state.cool_until:
