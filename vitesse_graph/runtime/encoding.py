@@ -31,6 +31,14 @@ def merge_bodies(bodies: list[dict[str, Any]], envelope: str) -> Any:
     return _with(bodies[0], steps, joined)
 
 
+def rewrap(body: Any, envelope: str, other: str) -> Any:
+    """The record taken out of one envelope (`contacts[]`) and put into another ("" for none)."""
+    record = dig(body, steps_of(envelope))
+    for step in reversed(steps_of(other)):
+        record = [record] if isinstance(step, int) else {step: record}
+    return record
+
+
 def _with(body: Any, steps: Steps, value: Any) -> Any:
     """A shallow copy of `body` with `value` at `steps`."""
     if not steps:

@@ -75,7 +75,7 @@ def next_position(
         return None
     if pagination.has_more_from and at(body, pagination.has_more_from) is False:
         return None
-    if style == "link_header":
+    if style == "link_header" or (style == "cursor" and _is_link(pagination)):
         return _linked(headers)
     if style in ("page", "offset"):
         return _counted(pagination, position, body, items, seen_items)
@@ -87,6 +87,11 @@ def next_position(
     if style == "timestamp" and position is not None and str(position["value"]) == str(value):
         return None  # the newest moment came back: nothing newer is left
     return {"value": value}
+
+
+def _is_link(pagination: Pagination) -> bool:
+    """A cursor that comes in the Link header is followed as a link, whatever parameter carries it."""
+    return (pagination.next_from or "").lower() == "header:link"
 
 
 def _counted(

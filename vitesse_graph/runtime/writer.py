@@ -24,7 +24,7 @@ from yarl import URL
 
 from vitesse_graph.runtime.classify import Element, as_id, batch_elements, body_error
 from vitesse_graph.runtime.client import Answer, ApiClient
-from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies
+from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies, rewrap
 from vitesse_graph.runtime.fields import at, dig, steps_of
 from vitesse_graph.runtime.plan import UNKNOWN_OUTCOME, Action, Work, fold
 from vitesse_graph.state.definition import Call, IntegrationDefinition
@@ -81,7 +81,10 @@ class DestWriter:
         call = self._dest.create if job.action in ("create", "upsert") else self._dest.update
         content_type = call.content_type if call is not None else self._dest.create.content_type
         bodies = [work.body for work in job.works if work.body is not None]
-        job.body = encode(merge_bodies(bodies, self._dest.envelope), content_type)
+        body = merge_bodies(bodies, self._dest.envelope)
+        if job.action == "update" and self._dest.update_envelope is not None:
+            body = rewrap(body, self._dest.envelope, self._dest.update_envelope)
+        job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
             parts = [part for work in job.works for part in (work.key, work.hash)]
             job.idempotency = idempotency_key(self._integration_id, self._mapping_version, *parts)

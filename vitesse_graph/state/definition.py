@@ -77,6 +77,8 @@ class DestSide(Side):
     delete: Call | None = None
     """Its path has one parameter for the id; None: deletions at the source are not carried over."""
     envelope: str = ""
+    update_envelope: str | None = None
+    """Where the update call wants the record, when not as the create call does: "" for the bare record."""
     batch_size: int | None = None
     id_at: str | None = None
     natural_keys: list[str] = Field(default_factory=list)

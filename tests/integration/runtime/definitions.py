@@ -78,6 +78,7 @@ def batched(made: IntegrationDefinition, size: int = 20) -> IntegrationDefinitio
         update={
             "create": Call(method="POST", path="/contacts/batch"),
             "envelope": "contacts[]",
+            "update_envelope": "",
             "id_at": "contacts[0].id",
             "batch_size": size,
         }
