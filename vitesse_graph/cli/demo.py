@@ -6,6 +6,7 @@ any other two APIs. Only the two servers, and the change made to one of them, be
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ SHOP_TOKEN = "VITESSE_DEMO_SHOPIFY_TOKEN"
 CRM_KEY = "VITESSE_DEMO_CREDO_KEY"
 FORMERLY_SECONDS = 11 * 60
 """What such an integration used to take, as a run of conversing agents."""
+MONITOR_LOOKS, MONITOR_SECONDS = 20, 0.25
 RENAMED = {"email": "email_address"}
 DROPPED = ["tags"]
 
@@ -119,7 +121,7 @@ class Demo:
         self.say(f"health {state.health_score:.0f} after {state.test_results.calls_made} shadow calls")
         self.say(f"running at {state.deployment.service_url}\n")
 
-    async def sync(self, integration_id: str, title: str) -> Any:
+    async def sync(self, integration_id: str, title: str) -> tuple[Any, dict[str, int]]:
         """One full sync, and what the destination says it received."""
         with self.watch.lap(title), self._progress(title):
             report = await self._service.sync(integration_id, full=True)
@@ -131,7 +133,23 @@ class Demo:
             f"{stats['updates']} updated, {stats['doubles']} doubled\n"
         )
         self.facts[title] = {**report.dump(), "destination": stats}
-        return report
+        return report, stats
+
+    async def sync_all(self, integration_id: str, title: str) -> None:
+        """A sync that must move everything: fails the demo when a record is lost or doubled."""
+        report, stats = await self.sync(integration_id, title)
+        customers = (await self._stands.shop_stats())["customers"]
+        moved = report.written + report.unchanged
+        if (
+            report.status != "completed"
+            or moved != customers
+            or stats["contacts"] != customers
+            or stats["doubles"]
+        ):
+            raise VitesseError(
+                f"{title}: {customers} customers, {moved} moved, {stats['contacts']} contacts, "
+                f"{stats['doubles']} doubled; the run {report.status}{': ' + report.error if report.error else ''}"
+            )
 
     async def break_and_heal(self, outcome: Any) -> Any:
         """The source renames a field and drops another; the monitor notices; heal mends it."""
@@ -142,8 +160,7 @@ class Demo:
         version = await self._stands.drift(rename=RENAMED, drop=DROPPED)
         self.say(f"the shop publishes version {version}: it renames and drops fields, and tells nobody\n")
         await self.sync(integration_id, "sync after the change")
-        status = await self._service.runtime_status(integration_id)
-        self.say(f"the monitor sees health {status.health:.0f}: healing starts")
+        await self._noticed(integration_id)
         context = VitesseContext(approvals="none", heal_approval="never", actor="monitor")
         with self.watch.lap("heal"), self._progress("healing") as on_event:
             report = await report_of(self._service, integration_id, "health fell")
@@ -171,6 +188,22 @@ class Demo:
             ],
         )
         return healed
+
+    async def _noticed(self, integration_id: str) -> None:
+        """Looks as the monitor does until it would start a heal run."""
+        from vitesse_graph.healing import Monitor
+
+        monitor = Monitor()
+        with self.watch.lap("noticed by the monitor"):
+            for _ in range(MONITOR_LOOKS):
+                decision = monitor.observe(
+                    await self._service.runtime_status(integration_id), time.monotonic()
+                )
+                if decision.action == "start_heal":
+                    self.say(f"the monitor: {decision.reason}")
+                    return
+                await asyncio.sleep(MONITOR_SECONDS)
+        raise VitesseError("the monitor saw nothing wrong")
 
     def finish(self, outcome: Any) -> None:
         """The time of every step beside what it used to take, and where to look further."""
@@ -213,9 +246,9 @@ def demo(interactive: bool, keep: bool, as_json: bool) -> None:
             try:
                 if not as_json:
                     act.show_build(outcome)
-                await act.sync(outcome.integration_id, "first sync")
+                await act.sync_all(outcome.integration_id, "first sync")
                 healed = await act.break_and_heal(outcome)
-                await act.sync(outcome.integration_id, "sync after the repair")
+                await act.sync_all(outcome.integration_id, "sync after the repair")
                 act.finish(healed)
                 if keep:
                     await _wait(act, healed)
@@ -236,7 +269,6 @@ def demo(interactive: bool, keep: bool, as_json: bool) -> None:
 
 
 async def _wait(act: Demo, outcome: Any) -> None:
-    import asyncio
     import signal
 
     stopped = asyncio.Event()

@@ -62,7 +62,7 @@ def page_call(pagination: Pagination, first: Call, position: Any, size: int) -> 
     """The request for one page; `position` None is the first, `{"url": …}` an address, else a value."""
     if isinstance(position, dict):
         return Call(
-            method=first.method, path=first.path, headers=first.headers, url=str(position["url"]), key=first.key,
+            method=first.method, path=first.path, headers=first.headers, url=str(position["url"]), key=first.key, auth=first.auth,
             is_read=first.is_read,
         )  # fmt: skip
     moved: dict[str, Any] = {}
@@ -85,7 +85,7 @@ def page_call(pagination: Pagination, first: Call, position: Any, size: int) -> 
         query |= {name: str(value) for name, value in moved.items()}
     return Call(
         method=first.method, path=first.path, query=query, headers=first.headers, body=body,
-        content_type=first.content_type, key=first.key, is_read=first.is_read,
+        content_type=first.content_type, key=first.key, auth=first.auth, is_read=first.is_read,
     )  # fmt: skip
 
 
@@ -107,7 +107,8 @@ def next_position(
         return None
     if pagination.has_more_from and read(body, pagination.has_more_from) is False:
         return None
-    if style == "link_header":
+    # A cursor (or page) that comes in the Link header is followed as a link.
+    if style == "link_header" or (pagination.next_from or "").lower() == "header:link":
         found = _NEXT_LINK.search(answer.headers.get("link", ""))
         return {"url": found[1]} if found else None
     source = pagination.next_from or ""

@@ -62,6 +62,11 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
     integration_id = thread_id_of(runtime, state)
     if state.mapping_logic is None:
         raise MappingError("there is no mapping to test yet: run the map step first")
+    if not state.mapping_logic.transformations:
+        raise MappingError(
+            "no field of the source fits any field of the destination, so there is nothing to test: "
+            "choose other endpoints, or give mapping_hints"
+        )
     emit(runtime, "guardian", "started")
     pair = await open_pair(services, state)
     sample_size = state.test_sample_size or DEFAULT_SAMPLE_SIZE

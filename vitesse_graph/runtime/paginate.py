@@ -23,7 +23,7 @@ Position = dict[str, Any]
 END: Position = {"end": True}
 """The position after the last page: everything was read."""
 
-_LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[^,;"]+(?:="[^"]*"|=[^,;]*)?\s*)*)')
+_LINK = re.compile(r'<([^>]*)>\s*((?:;\s*[^,;"=]+(?:="[^"]*"|=[^,;]*)?\s*)*)')
 _DEFAULT_PAGE_SIZE = 100
 _LARGEST_PAGE_SIZE = 500
 
