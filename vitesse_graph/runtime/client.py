@@ -7,6 +7,7 @@ write may be repeated is the writer's to decide: only it knows how to find out w
 from __future__ import annotations
 
 import asyncio
+import io
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ from vitesse_graph.runtime.secrets import Redactor
 from vitesse_graph.state.definition import Call, Side
 
 MAX_RESPONSE_BYTES = 512 * 1024 * 1024
+_STREAMED_BYTES = 1 << 20
+"""From here on a body is sent piece by piece, so that other requests get their turn."""
 _BASE_WAIT_SECONDS = 0.2
 _LONGEST_WAIT_SECONDS = 20.0
 
@@ -132,9 +135,10 @@ class ApiClient:
 
     async def _once(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         started = self.clock()
+        data = body if body is None or len(body) < _STREAMED_BYTES else io.BytesIO(body)
         try:
             async with self._session.request(
-                method, url, data=body, headers=headers, timeout=self._timeout, allow_redirects=False
+                method, url, data=data, headers=headers, timeout=self._timeout, allow_redirects=False
             ) as response:
                 status, answer_headers = response.status, response.headers
                 small = (response.content_length or MAX_RESPONSE_BYTES) < MAX_RESPONSE_BYTES

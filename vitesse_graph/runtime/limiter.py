@@ -27,18 +27,25 @@ class Limiter:
         self._clock = clock
         self._gap = 0.0
         self._burst = 1.0
-        if declared is not None and declared.requests > 0 and declared.per_seconds > 0:
-            self._gap = declared.per_seconds / declared.requests
-            self._burst = float(declared.burst or max(1.0, min(declared.requests, 10.0)))
         self._is_learned = False
         self._next_at = 0.0
         self._closed_until = 0.0
         self._accepted: deque[float] = deque(maxlen=4096)
         self._last_429 = 0.0
         self._last_step = 0.0
+        self.declare(declared)
         self.waits = 0
         self.waited_seconds = 0.0
         self.refusals = 0
+
+    def declare(self, declared: RateLimit | None) -> None:
+        """A limit that the API states; the strictest one that was ever declared counts."""
+        if declared is None or declared.requests <= 0 or declared.per_seconds <= 0:
+            return
+        gap = declared.per_seconds / declared.requests
+        if gap > self._gap:
+            self._gap = gap
+            self._burst = float(declared.burst or max(1.0, min(declared.requests, 10.0)))
 
     @property
     def is_limited(self) -> bool:
@@ -146,5 +153,6 @@ def shared_limiter(origin: str, credential: str, declared: RateLimit | None) -> 
     key = (origin, credential)
     known = _shared.get(key)
     if known is None:
-        known = _shared[key] = Limiter(declared, time.monotonic)
+        known = _shared[key] = Limiter(None, time.monotonic)
+    known.declare(declared)
     return known

@@ -139,8 +139,8 @@ class Pipeline:
                 await self._pages.put(page)
         except asyncio.CancelledError:
             pass
-        except Exception as error:  # noqa: BLE001 - any failure to read ends the run, in order
-            self.fail(error)
+        except Exception as error:  # noqa: BLE001 - what was read before is written, then the run ends
+            self.error = self.error or error
         # The planner may have left already; then there is no room to wait for.
         while True:
             try:

@@ -77,7 +77,9 @@ async def test_killed_at_random_moments_every_record_is_there_once(
     again = finish(file, url)  # what changed behind the reader's back is caught up with
     assert report.status == again.status == "completed"
     assert apis.emails == {p["email"]: 1 for p in apis.people}
-    stored = {c["email"]: (c["first_name"], c["last_name"], c["lifetime_value"]) for c in apis.contacts.values()}
+    stored = {
+        c["email"]: (c["first_name"], c["last_name"], c["lifetime_value"]) for c in apis.contacts.values()
+    }
     wanted = {p["email"]: (p["first_name"], p["last_name"], float(p["total_spent"])) for p in apis.people}
     assert stored == wanted
     for row in await store.records("runs", {"id": name, "limit": 1000}):
