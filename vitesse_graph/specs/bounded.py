@@ -50,9 +50,10 @@ class BoundedWriter:
         nullable = out.pop("nullable", False)
         if "examples" in out and len(_dump(out["examples"])) > _MAX_EXAMPLE_BYTES:
             del out["examples"]
-        if id(flat) in stack or len(stack) > 24:
+        identity = self._flattener.identity(node)
+        if identity in stack or len(stack) > 24:
             return {"type": out.get("type", "object")}
-        inner = (*stack, id(flat))
+        inner = (*stack, identity)
         choices = self._flattener.choices(node)
         if choices:
             out["anyOf"] = self._choices(choices, levels, inner)
@@ -99,7 +100,7 @@ class BoundedWriter:
         has_text = "string" in kinds
         written: list[JsonSchema] = []
         for choice, kind in zip(choices, kinds, strict=True):
-            if has_text and kind == "object" and self._is_referable(choice):
+            if has_text and kind == "object" and "$ref" in choice and self._is_referable(choice):
                 item: JsonSchema = {"type": "object"}
             else:
                 item = self._node(choice, levels, stack)
@@ -108,7 +109,7 @@ class BoundedWriter:
         return written
 
     def _is_referable(self, choice: Any) -> bool:
-        """An object with an id, offered beside a string: the string is that id."""
+        """Another record (a schema of its own, with an id) offered beside a string: the string is its id."""
         names = self._flattener.properties(choice)
         return any(name in names for name in _ID_NAMES)
 

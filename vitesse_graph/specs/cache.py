@@ -24,7 +24,7 @@ import orjson
 from vitesse_graph.errors import NotFoundError
 from vitesse_graph.specs.document import SpecDocument
 from vitesse_graph.specs.findings import Findings
-from vitesse_graph.specs.parse import parse
+from vitesse_graph.specs.parse import collector_paused, parse
 from vitesse_graph.specs.recognise import spec_format
 
 T = TypeVar("T")
@@ -161,11 +161,13 @@ def build(data: bytes, spec_url: str, digest: str, findings: Findings | None = N
     """Bytes of a bundled document → `SpecDocument` with its index made. Blocks; raises SpecError."""
     findings = findings if findings is not None else Findings()
     name = spec_url or "the document"
-    tree = parse(data, name, findings, max_bytes=max(len(data) * 10, 100_000_000))
-    return from_tree(tree, name, spec_url, digest, findings)
+    with collector_paused():
+        tree = parse(data, name, findings, max_bytes=max(len(data) * 10, 100_000_000))
+        return from_tree(tree, name, spec_url, digest, findings)
 
 
 def from_tree(tree: Any, name: str, spec_url: str, digest: str, findings: Findings) -> SpecDocument:
+    """A parsed tree → `SpecDocument` with its index made. Blocks; raises SpecError."""
     document = SpecDocument(
         tree, spec_format=spec_format(tree, name), spec_url=spec_url, digest=digest, findings=findings
     )

@@ -25,11 +25,15 @@ class _Measure:
 
 _PASSES = (
     _Measure(400, 9, True, 200),
-    _Measure(160, 9, False, 100),
-    _Measure(80, 4, False, 50),
-    _Measure(80, 3, False, 50),
-    _Measure(40, 3, False, 30),
-    _Measure(40, 2, False, 30),
+    _Measure(200, 9, False, 100),
+    _Measure(100, 9, False, 60),
+    _Measure(100, 4, False, 50),
+    _Measure(50, 4, False, 50),
+    _Measure(100, 3, False, 50),
+    _Measure(50, 3, False, 30),
+    _Measure(0, 3, False, 30),
+    _Measure(100, 2, False, 30),
+    _Measure(50, 2, False, 20),
     _Measure(0, 2, False, 20),
     _Measure(0, 1, False, 10),
 )

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
+from pydantic import ValidationError
+
+from vitesse_graph.errors import InputError
 from vitesse_graph.specs.auth import AuthReader
 from vitesse_graph.specs.identity import id_field
 from vitesse_graph.specs.limits import LimitReader
@@ -219,27 +222,27 @@ def _first_sentence(text: str) -> str:
     return re.split(r"(?<=[.!?])\s", head, maxsplit=1)[0][:200]
 
 
-_CORRECTIONS = ("pagination", "rate_limit", "role", "resource", "auth")
+_CORRECTIONS = {
+    f"x-vitesse-{name.replace('_', '-')}": name
+    for name in ("pagination", "rate_limit", "role", "resource", "auth")
+}
 
 
 def correct(endpoint: Endpoint, operation: dict[str, Any]) -> None:
     """Takes over what an overlay states outright: `x-vitesse-pagination`, `-rate-limit`, `-role`, `-resource`, `-auth`.
 
-    Each value has the shape of the `Endpoint` field that it replaces (merged into it where that is
-    an object).
+    Each value has the shape of the `Endpoint` field that it replaces; a pagination is merged into
+    what was found. Raises InputError when a value does not fit.
     """
-    for name in _CORRECTIONS:
-        given = operation.get(f"x-vitesse-{name.replace('_', '-')}")
-        if given is None:
+    for key, name in _CORRECTIONS.items():
+        if key not in operation:
             continue
+        given = operation[key]
         if name == "pagination" and type(given) is dict:
-            endpoint.pagination = (endpoint.pagination or Pagination()).evolve(**given)
+            given = {**(endpoint.pagination or Pagination()).model_dump(), **given}
             endpoint.role = "list"
-        elif type(given) is dict:
-            setattr(
-                endpoint,
-                name,
-                type(endpoint).model_validate({**endpoint.model_dump(), name: given}).__getattribute__(name),
-            )
-        elif type(given) is str and name in ("role", "resource"):
-            setattr(endpoint, name, given)
+        try:
+            corrected = Endpoint.model_validate({**endpoint.model_dump(), name: given})
+        except ValidationError as error:
+            raise InputError(f"{key} of {endpoint.key} does not fit: {error.errors()[0]['msg']}") from error
+        setattr(endpoint, name, getattr(corrected, name))

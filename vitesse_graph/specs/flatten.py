@@ -29,7 +29,9 @@ class Flattener:
             return _EMPTY
         known = self._known.get(id(node))
         if known is None:
-            if "$ref" not in node and "allOf" not in node and "anyOf" not in node and "oneOf" not in node:
+            if len(node) == 1 and type(node.get("$ref")) is str:
+                known = self.flat(self.resolver.deref(node))  # one view for all who refer to it
+            elif "$ref" not in node and "allOf" not in node and "anyOf" not in node and "oneOf" not in node:
                 known = node  # by far the most: nothing to fold
             else:
                 known = self._fold(node)
@@ -75,7 +77,9 @@ class Flattener:
         for key, value in part.items():
             if key == "properties":
                 for name, child in self.resolver.mapping(value).items():
-                    properties.setdefault(name, child)
+                    known = properties.setdefault(name, child)
+                    if known is not child and child:
+                        properties[name] = {"allOf": [known, child]}  # both parts say something of it
             elif key == "required":
                 if type(value) is list:
                     required.extend(name for name in value if type(name) is str and name not in required)
@@ -91,6 +95,16 @@ class Flattener:
                 if len(real) == 1 and type(real[0]) is dict:
                     return real[0], len(choice) > 1
         return None
+
+    def identity(self, node: Any) -> int:
+        """The same number for all nodes that stand for one schema: for telling recursion."""
+        for _ in range(8):
+            node = self.resolver.deref(node)
+            inner = node.get("allOf") if type(node) is dict else None
+            if type(inner) is not list or len(inner) != 1 or "properties" in node:
+                break
+            node = inner[0]
+        return id(node)
 
     def properties(self, node: Any) -> dict[str, Any]:
         """Name → raw schema node of an object's properties; {} where it has none."""

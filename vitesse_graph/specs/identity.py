@@ -49,7 +49,8 @@ def id_field(flattener: Flattener, item: Any, noun: str) -> str | None:
     """Name of the field that identifies a record of this kind, or None."""
     properties = flattener.properties(item)
     if not properties:
-        return None
+        choices = flattener.choices(item)
+        return id_field(flattener, choices[0], noun) if choices and choices[0] is not item else None
     short = {squash(name): name for name in properties}
     own = squash(noun)
     last = squash(noun.split(" ")[-1]) if noun else ""
@@ -97,6 +98,9 @@ def id_field(flattener: Flattener, item: Any, noun: str) -> str | None:
 def natural_keys(flattener: Flattener, node: Any, prefix: str = "", limit: int = 4) -> list[str]:
     """Paths of natural keys of a record, best first; also those inside `attributes` and `properties`."""
     found: list[tuple[int, str]] = []
+    properties = flattener.properties(node)
+    if not properties:
+        node = next(iter(flattener.choices(node)), None)
     for name, child in flattener.properties(node).items():
         short = squash(name)
         kind = flattener.type_of(child)
@@ -126,13 +130,14 @@ def incremental(
         if found is None:
             continue
         name, about_change = found
-        field = _field(flattener, item, about_change)
+        description = parameter.get("description")
+        text = description if type(description) is str else ""
+        field = _named_field(flattener, item, text) or _field(flattener, item, about_change)
+        if field is not None and squash(field.rsplit(".", 1)[-1]) in _MADE:
+            about_change = False
         rank = (0 if about_change else 2) + (0 if field is not None else 1)
         if best is None or rank < best[0]:
-            description = parameter.get("description")
-            form = _format(
-                flattener, schema, name, description if type(description) is str else "", field, item
-            )
+            form = _format(flattener, schema, name, text)
             best = rank, Incremental(param=name, location=where, field=field, format=form)
     return best[1] if best is not None else None
 
@@ -162,6 +167,18 @@ def _as_filter(
     return None
 
 
+def _named_field(flattener: Flattener, item: Any, description: str) -> str | None:
+    """The record's time field that a filter's description names (`created_at`), if it names one only."""
+    words = set(re.findall(r"[A-Za-z]+_[A-Za-z_]+|[a-z]+[A-Z]\w+", description))
+    found = [
+        prefix + name
+        for prefix, node in _levels(flattener, item)
+        for name in flattener.properties(node)
+        if name in words and squash(name) in (*_CHANGED, *_MADE)
+    ]
+    return found[0] if len(found) == 1 else None
+
+
 def _field(flattener: Flattener, item: Any, about_change: bool) -> str | None:
     """The record's field that the filter compares with; looks into `attributes` too."""
     for names in (_CHANGED, _MADE) if about_change else (_MADE, ()):
@@ -182,7 +199,7 @@ def _levels(flattener: Flattener, item: Any) -> list[tuple[str, Any]]:
 
 
 def _format(
-    flattener: Flattener, schema: Any, name: str, description: str, field: str | None, item: Any
+    flattener: Flattener, schema: Any, name: str, description: str
 ) -> Literal["iso8601", "unix_seconds", "unix_milliseconds", "date", "http_date"]:
     if (
         squash(name) == "ifmodifiedsince"

@@ -28,10 +28,11 @@ _TIMES = re.compile(
     re.IGNORECASE,
 )
 _WORDS = {"once": 1.0, "twice": 2.0, "three times": 3.0}
-_HINT = re.compile(
-    r"rate|limit|thrott|per (?:second|minute|hour|day)|/(?:s|m|sec|min)\b|times? (?:in|per)|twice|once per",
-    re.IGNORECASE,
-)
+_HINTS = (
+    "per second", "per minute", "per hour", "per day", "/s", "/m", "/h", "rate limit", "throttl", "requests",
+    "calls", "twice", "once per", "once in", "once every", "three times",
+)  # fmt: skip
+"""What a sentence about limits holds, lower case; plain search, as it runs over every description."""
 _ABOUT_CALLS = re.compile(
     r"rate|limit|thrott|request|call|burst|steady|quer|changed|maximum of|no more than", re.IGNORECASE
 )
@@ -54,6 +55,11 @@ def parse_limit(text: str) -> RateLimit | None:
     return RateLimit(
         requests=count, per_seconds=seconds * float(found["n"] or 1), evidence=found.group(0)[:160]
     )
+
+
+def _may_tell(text: str) -> bool:
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 class LimitReader:
@@ -95,10 +101,10 @@ class LimitReader:
         return None
 
     def _prose(self, text: str) -> RateLimit | None:
-        if not text or _HINT.search(text) is None:
+        if not text or not _may_tell(text):
             return None
         for sentence in re.split(r"(?<=[.!?])\s|\n\n", text):
-            if _HINT.search(sentence) and _ABOUT_CALLS.search(sentence):
+            if _may_tell(sentence) and _ABOUT_CALLS.search(sentence):
                 found = parse_limit(sentence.replace("`", "").replace("*", ""))
                 if found is not None:
                     found.evidence = f"description: {found.evidence}"

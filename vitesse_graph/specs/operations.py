@@ -14,7 +14,22 @@ from vitesse_graph.specs.flatten import Flattener
 from vitesse_graph.specs.resolve import Resolver
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
-_SUCCESS = ("200", "201", "202", "203", "206", "2XX", "default")
+_SUCCESS: tuple[str | int, ...] = (
+    "200",
+    200,
+    "201",
+    201,
+    "202",
+    202,
+    "203",
+    203,
+    "206",
+    206,
+    "2XX",
+    "2xx",
+    "default",
+)
+"""Statuses of success, the likeliest first; YAML may have read them as numbers."""
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -212,13 +227,9 @@ class Reader:
         responses = self.resolver.mapping(raw.operation.get("responses"))
         response: dict[str, Any] | None = None
         for status in _SUCCESS:
-            node = responses.get(status)
-            if node is None and status.isdigit():
-                node = responses.get(int(status))
-            if node is None and status == "2XX":
-                node = responses.get("2xx")
-            if node is None:
+            if status not in responses:
                 continue
+            node = responses[status]
             found = self.resolver.mapping(node)
             body = json_body(self.response_bodies(found, raw))
             if body is not None:

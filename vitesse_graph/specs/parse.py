@@ -23,8 +23,8 @@ from vitesse_graph.specs.findings import Findings, escape
 
 _JSON_START = (b"{", b"[")
 _PATH_KEY = re.compile(rb'"(/[^"\\]*)"\s*:\s*\{')
-_NEEDS_PATIENCE = re.compile(r"<<\s*:|!!python/|tag:yaml\.org,2002:python")
-_MAYBE_ALIAS = re.compile(r"(?:[:\-,\[{]\s+|^\s*)\*[^\s*,\]}]", re.MULTILINE)
+_SIGNS_OF_PATIENCE = ("<<:", "<< :", "!!python/", "tag:yaml.org,2002:python")
+_ANCHOR = re.compile(r"&(?<=[\s\[{,]&)([^\s,\[\]{}&;]+)")
 
 _pause_lock = threading.Lock()
 _paused = 0
@@ -32,7 +32,7 @@ _was_enabled = False
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Parsing makes a million containers and no garbage: collecting meanwhile doubles the time."""
     global _paused, _was_enabled
     with _pause_lock:
@@ -96,8 +96,8 @@ def to_utf8(data: bytes) -> bytes:
 
 def parse(data: bytes, name: str, findings: Findings, *, max_bytes: int) -> Any:
     """The tree that UTF-8 bytes hold. Raises SpecError with the place of the first fault."""
-    with _collector_paused():
-        if data.lstrip()[:1] in _JSON_START:
+    with collector_paused():
+        if data[:200].lstrip()[:1] in _JSON_START or data.lstrip()[:1] in _JSON_START:
             return _parse_json(data, name, findings, max_bytes)
         return _parse_yaml(data, name, findings, max_bytes)
 
@@ -174,7 +174,9 @@ def _parse_yaml(data: bytes, name: str, findings: Findings, max_bytes: int) -> A
     text = data.decode("utf-8", "replace")
     if "\0" in text:
         raise SpecError(f"{name} holds binary data, not text")
-    if _NEEDS_PATIENCE.search(text) or _MAYBE_ALIAS.search(text):
+    if any(sign in text for sign in _SIGNS_OF_PATIENCE) or any(
+        f"*{name}" in text for name in set(_ANCHOR.findall(text))
+    ):
         # ryaml copies at every alias, and knows no merge keys; the other reader shares.
         return _patient_yaml(text, name, findings, max_bytes)
     try:

@@ -70,7 +70,7 @@ class Resolver:
             raise LookupError(ref)
         node: Any = self.root
         for raw in ref[2:].split("/"):
-            token = unescape(unquote(raw))
+            token = unescape(unquote(raw)) if "%" in raw else unescape(raw) if "~" in raw else raw
             if type(node) is dict and token not in node and type(node.get("$ref")) is str:
                 node = self._walk_on(node, depth)
             node = self._step(node, token, raw)

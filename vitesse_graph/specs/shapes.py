@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from vitesse_graph.errors import SpecError
-from vitesse_graph.specs.bounded import BoundedWriter
+from vitesse_graph.specs.bounded import OBJECT_LEVELS, BoundedWriter
 from vitesse_graph.specs.endpoints import Indexed
 from vitesse_graph.specs.identity import id_field, incremental, natural_keys
 from vitesse_graph.specs.operations import Body, Reader, is_json
-from vitesse_graph.specs.records import find_records
+from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import segments
 from vitesse_graph.specs.words import squash, stems
 from vitesse_graph.state.api_spec import DestShape, Endpoint, Incremental, SourceShape
@@ -35,20 +35,51 @@ def source_shape(reader: Reader, found: Indexed) -> SourceShape:
         )
     records = found.records
     if records is None:
-        likely = find_records(reader.flattener, schema, endpoint.resource)
-        records = likely if likely is not None and (likely.is_usual or likely.by_noun) else None
-    item = records.item if records is not None else schema
+        records = _likely_records(reader, schema, endpoint)
+    item, record_at = (
+        (records.item, "") if records is not None else _single(reader, schema, endpoint.resource)
+    )
     record = BoundedWriter(reader.flattener).write(item)
     stated = raw.operation.get("x-vitesse-id-field")
     return SourceShape(
         endpoint=endpoint,
         record_schema=record,
         items_at=records.at if records is not None else None,
+        record_at=record_at,
         id_field=stated if type(stated) is str else id_field(reader.flattener, item, endpoint.resource),
         natural_keys=_stated_list(raw.operation.get("x-vitesse-natural-keys"))
         or natural_keys(reader.flattener, item),
         incremental=_incremental(reader, found, item),
     )
+
+
+def _likely_records(reader: Reader, schema: Any, endpoint: Endpoint) -> Records | None:
+    """Records in an answer that does not page: under a usual name, or the only things in it with an id."""
+    flattener = reader.flattener
+    likely = find_records(flattener, schema, endpoint.resource)
+    if likely is None or likely.is_usual or likely.by_noun:
+        return likely
+    own = id_field(flattener, schema, endpoint.resource)
+    holds_others = own is None or squash(own) not in (
+        "id",
+        "gid",
+        "sid",
+        "uuid",
+        squash(endpoint.resource) + "id",
+    )
+    is_single = "{" in segments(endpoint.path)[-1] if segments(endpoint.path) else True
+    has_id = id_field(flattener, likely.item, endpoint.resource) is not None
+    return likely if holds_others and has_id and not is_single else None
+
+
+def _single(reader: Reader, schema: Any, noun: str) -> tuple[Any, str]:
+    """(raw schema, path) of the one record that a read answers with, inside `data` and the like."""
+    flattener = reader.flattener
+    properties = flattener.properties(schema)
+    name = _answer_holder(flattener, properties, noun, is_batch=False)
+    if name is not None and flattener.type_of(properties[name]) == "object" and len(properties) <= 4:
+        return properties[name], name
+    return schema, ""
 
 
 def _incremental(reader: Reader, found: Indexed, item: Any) -> Incremental | None:
@@ -94,7 +125,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
     shape = DestShape(
         endpoint=endpoint,
         request_schema=BoundedWriter(reader.flattener).write(
-            body.schema, 4 + envelope.count(".") + bool(envelope)
+            body.schema, OBJECT_LEVELS + envelope.count(".")
         ),
         envelope=envelope,
         batch_size=_batch_size(reader, raw.operation, body.schema, envelope),
