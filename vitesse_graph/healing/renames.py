@@ -196,7 +196,9 @@ def _score(
     total = sum(weights[sign] for sign in signs)
     score = sum(weights[sign] * value for sign, value in signs.items()) / total
     reasons = [
-        f"same {sign}" if value == 1.0 else f"similar {sign}" for sign, value in signs.items() if value >= 0.6
+        f"{'same' if value == 1.0 else 'similar'} {sign}"
+        for sign, value in signs.items()
+        if value >= 0.6 and sign not in ("type", "required")
     ]
     return score - (0.0 if same_parent else 0.08), reasons
 

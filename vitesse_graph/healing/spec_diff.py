@@ -8,7 +8,7 @@ the pages, how fast one may ask, and where the API lives.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from vitesse_graph.errors import NotFoundError, SpecError
@@ -25,6 +25,7 @@ MIN_SUCCESSOR_SCORE = 0.6
 _VERSION_SEGMENT = re.compile(
     r"v?\d+(\.\d+)*([a-z]+\d*)?|\d{4}-\d{2}(-\d{2})?|alpha|beta|stable|latest", re.I
 )
+_EXTENSION = re.compile(r"\.(json|xml)$", re.I)
 _TEMPLATE = re.compile(r"\{[^}]*\}")
 
 
@@ -43,7 +44,7 @@ def diff_specs(
     items += _endpoints_elsewhere(old, new, api, key)
     new_key: str | None = key
     if not _has(new, key):
-        successor = find_successor(_endpoint(old, key), new.spec.endpoints)
+        successor = find_successor(_endpoint(old, key), new.spec.endpoints, known=old.spec.endpoints)
         new_key = successor[0].key if successor else None
         items.append(api.moved(key, successor) if successor else api.gone(key))
     if new_key is not None:
@@ -114,19 +115,25 @@ def _has(reader: SpecReader, key: str) -> bool:
 
 def _plain_path(path: str) -> list[str]:
     """Its segments without versions; parameters lose their names."""
-    segments = [_TEMPLATE.sub("{}", segment) for segment in path.strip("/").split("/")]
+    segments = [_EXTENSION.sub("", _TEMPLATE.sub("{}", segment)) for segment in path.strip("/").split("/")]
     return [segment for segment in segments if segment and not _VERSION_SEGMENT.fullmatch(segment)]
 
 
-def find_successor(gone: Endpoint, endpoints: list[Endpoint]) -> tuple[Endpoint, float] | None:
+def find_successor(
+    gone: Endpoint, endpoints: list[Endpoint], *, known: Collection[Endpoint] = ()
+) -> tuple[Endpoint, float] | None:
     """The endpoint that took over, and how sure; None when none is like it.
 
     The same path under another version counts most, then the same operation id, then the same
-    resource in the same role under a like name.
+    resource in the same role under a like name. What was there before (`known`) has its own
+    meaning: it is a successor only as the same path under another version.
     """
+    before = {endpoint.key for endpoint in known}
     best: tuple[Endpoint, float] | None = None
     for endpoint in endpoints:
         score = _successor_score(gone, endpoint)
+        if endpoint.key in before and _plain_path(endpoint.path) != _plain_path(gone.path):
+            continue
         if score >= MIN_SUCCESSOR_SCORE and (best is None or score > best[1]):
             best = (endpoint, score)
     return best
