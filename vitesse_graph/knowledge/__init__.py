@@ -1,10 +1,71 @@
 """What the factory knows before it starts, and what it learns.
 
 `discover` and `discover_pair` work from the catalogue alone. The vector store, its embedder and
-the harvester are imported when they are first asked for; without the extra `knowledge` the
-catalogue's lexical search still serves.
+the harvester are imported when they are first asked for; without the extra `knowledge` plain files
+and word search serve, and `KnowledgeDBManager.status` says so.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from vitesse_graph.knowledge.discovery import discover, discover_pair
 
-__all__ = ["discover", "discover_pair"]
+if TYPE_CHECKING:
+    from vitesse_graph.knowledge.advice import (
+        check_regulatory_compliance,
+        enriched_discovery_workflow,
+        get_integration_guidance,
+    )
+    from vitesse_graph.knowledge.base import KnowledgeDB
+    from vitesse_graph.knowledge.directory import SpecDirectory
+    from vitesse_graph.knowledge.documents import COLLECTIONS, Document
+    from vitesse_graph.knowledge.harvester import KnowledgeHarvester
+    from vitesse_graph.knowledge.jobs import HarvestJobs
+    from vitesse_graph.knowledge.learned import LearnedPattern, PatternMemory
+    from vitesse_graph.knowledge.manager import KnowledgeDBManager, get_knowledge_db
+    from vitesse_graph.knowledge.qdrant import QdrantKnowledge
+
+_LATER = {
+    "COLLECTIONS": "documents",
+    "Document": "documents",
+    "HarvestJobs": "jobs",
+    "KnowledgeDB": "base",
+    "KnowledgeDBManager": "manager",
+    "KnowledgeHarvester": "harvester",
+    "LearnedPattern": "learned",
+    "PatternMemory": "learned",
+    "QdrantKnowledge": "qdrant",
+    "SpecDirectory": "directory",
+    "check_regulatory_compliance": "advice",
+    "enriched_discovery_workflow": "advice",
+    "get_integration_guidance": "advice",
+    "get_knowledge_db": "manager",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+__all__ = [
+    "COLLECTIONS",
+    "Document",
+    "HarvestJobs",
+    "KnowledgeDB",
+    "KnowledgeDBManager",
+    "KnowledgeHarvester",
+    "LearnedPattern",
+    "PatternMemory",
+    "QdrantKnowledge",
+    "SpecDirectory",
+    "check_regulatory_compliance",
+    "discover",
+    "discover_pair",
+    "enriched_discovery_workflow",
+    "get_integration_guidance",
+    "get_knowledge_db",
+]

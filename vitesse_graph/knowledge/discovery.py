@@ -116,6 +116,13 @@ def discover(query: str, *, limit: int = 5, known: Sequence[DiscoveryResult] = (
     return sorted(unique.values(), key=lambda result: -result.confidence_score)[:limit]
 
 
+def known_api(name: str) -> ApiFacts | None:
+    """The catalogue's entry of a name, alias or slip; None when there is none."""
+    names = _index().names
+    match = names.exact(name) or names.close(name)
+    return match.facts if match is not None else None
+
+
 def _file_of(value: str) -> Path | None:
     """The file that a value names, or None when it is not written like a file."""
     if value.lower().startswith("file:"):

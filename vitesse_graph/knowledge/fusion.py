@@ -19,25 +19,18 @@ def _scaled(hits: Sequence[Hit], floor: float) -> dict[str, float]:
 def fuse(
     by_meaning: Sequence[Hit], by_words: Sequence[Hit], *, meaning_share: float, limit: int
 ) -> list[Hit]:
-    """Best first. The score is 0..1: the nearness in meaning of the hit (cosine), raised by words.
+    """Best first, scores 0..1: the place in both rankings, lowered where even the best is far off.
 
     Ranks come from a convex sum of scaled scores, which on our queries beats reciprocal ranks
     (bench/knowledge.py); ties fall to the id, so the order is the same every time.
     """
     meaning = _scaled(by_meaning, by_meaning[-1].score if len(by_meaning) > 1 else 0.0)
     words = _scaled(by_words, 0.0)
-    cosine = {hit.id: hit.score for hit in by_meaning}
     payloads = {hit.id: hit.payload for hit in (*by_words, *by_meaning)}
-    ranked = sorted(
-        payloads,
-        key=lambda id_: (
-            -(meaning_share * meaning.get(id_, 0.0) + (1 - meaning_share) * words.get(id_, 0.0)),
-            id_,
-        ),
-    )
-    found = []
-    for id_ in ranked[:limit]:
-        near = max(0.0, min(1.0, cosine.get(id_, 0.0)))
-        score = meaning_share * near + (1 - meaning_share) * words.get(id_, 0.0)
-        found.append(Hit(id_, round(score, 4), payloads[id_]))
-    return found
+    nearest = max(0.0, min(1.0, by_meaning[0].score)) if by_meaning else 0.5
+
+    def together(id_: str) -> float:
+        return meaning_share * meaning.get(id_, 0.0) + (1 - meaning_share) * words.get(id_, 0.0)
+
+    ranked = sorted(payloads, key=lambda id_: (-together(id_), id_))[:limit]
+    return [Hit(id_, round(together(id_) * nearest, 4), payloads[id_]) for id_ in ranked]

@@ -51,6 +51,7 @@ def _standard(row: dict[str, Any], as_of: str) -> Document:
         as_of=as_of,
         meta={
             "seed": True,
+            "nature": row["nature"],
             "regions": row["regions"],
             "applies_to": row["applies_to"],
             "data_kinds": row["data_kinds"],
