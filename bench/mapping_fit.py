@@ -176,7 +176,7 @@ def isotonic(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
     for x, y in points:
         rising.append((round(x, 4), round(max(y, rising[-1][1]), 4)))
     if rising[-1][0] < 1.0:
-        rising.append((1.0, max(rising[-1][1], 0.99)))
+        rising.append((1.0, rising[-1][1]))
     return rising
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitesse_graph.mapping.features import Pairs, own_ids
+from vitesse_graph.mapping.features import Pairs, is_outward, own_ids, record_ids
 from vitesse_graph.mapping.sides import Floats, Side, kind_compatibility
 
 ALTERNATIVES = 3
@@ -61,7 +61,25 @@ def _choice(
 
 
 def _allowed(source: Side, dest: Side, pairs: Pairs) -> Floats:
-    own = np.array(own_ids(dest) or [False])
     fits = kind_compatibility()[source.kind_index[pairs.source], dest.kind_index[pairs.dest]]
-    both_id = np.array([k == "id" for k in source.kinds] or [False])[pairs.source]
-    return ((fits > _NEVER) & ~(own[pairs.dest] & both_id)).astype(np.float64)
+    return (fits > _NEVER).astype(np.float64) * _ids_allowed(source, dest, pairs)
+
+
+def _ids_allowed(source: Side, dest: Side, pairs: Pairs) -> Floats:
+    """Ids of one system mean nothing in another, unless the field is made for foreign ids.
+
+    A record's own id may go where the destination asks for the id of just such a thing that is not
+    its own (`transactionId` of a statement line).
+    """
+    own_d, own_s = own_ids(dest), record_ids(source)
+    allowed = np.ones(len(pairs.source))
+    for at, (s, d) in enumerate(zip(pairs.source.tolist(), pairs.dest.tolist(), strict=True)):
+        one, other = source.terms[s], dest.terms[d]
+        if other.notion != "id" or source.kinds[s] not in ("id", "text", "number", "any"):
+            continue
+        if is_outward(other):
+            continue
+        named_alike = bool(other.narrowing & (one.narrowing | source.resource))
+        if own_d[d] or (source.kinds[s] == "id" and not (own_s[s] and named_alike)):
+            allowed[at] = 0.0
+    return allowed

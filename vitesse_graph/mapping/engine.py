@@ -15,11 +15,13 @@ from vitesse_graph.mapping.model import Model, default_model
 from vitesse_graph.mapping.sides import Side, make_side
 from vitesse_graph.mapping.structure import (
     JOIN_CONFIDENCE,
+    drop_echoes,
     drop_lonely,
     join_conversion,
     joined_name,
     phone_conversion,
     phone_parts,
+    split_names,
 )
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.mapping import (
@@ -82,7 +84,8 @@ def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None
     draft.model = model
     draft.ranked = {c.dest: c for c in choices}
     likely = {c.dest: c for c in choices if c.probability >= model.threshold}
-    kept = drop_lonely(dest, likely)
+    kept = drop_lonely(dest, drop_echoes(source, dest, likely))
+    kept = split_names(source, dest, kept, draft.ranked)
     for at in range(len(dest.fields)):
         names = joined_name(source, dest, at, kept, model.threshold)
         if names is not None:

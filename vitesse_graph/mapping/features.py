@@ -88,6 +88,10 @@ PAIR_FEATURES = (
     "group_best_dest",
     "group_best_source_alone",
     "same_parent_name",
+    "source_words",
+    "words_difference",
+    "dest_place_absent",
+    "reference_of_same_thing",
     "embedding",
 )
 
@@ -191,6 +195,7 @@ def _values(source: Side, dest: Side, si: Ints, di: Ints, texts: Floats, embed: 
     columns["enum_overlap"], columns["example_alike"] = _value_columns(source, dest, si, di)
     columns |= _text_columns(source, dest, si, di)
     columns |= _group_columns(source, dest, si, di, columns["related"])
+    columns |= _place_columns(source, dest, si, di)
     columns["vague_far_source"] = columns["vague_notion"] * columns["context_extra_source"]
     columns["vague_far_dest"] = columns["vague_notion"] * columns["context_extra_dest"]
     columns["embedding"] = _embedding_column(source, dest, si, di, embed)
@@ -377,7 +382,7 @@ OUTWARD = frozenset(
 REFERENCE_NOTIONS = frozenset(("external_id", "reference"))
 
 
-def _is_outward(term: Term) -> bool:
+def is_outward(term: Term) -> bool:
     """A destination field that is meant for another system's id."""
     around = term.narrowing | set(term.context[:1])
     return term.notion in REFERENCE_NOTIONS or (term.notion in ("id", "number") and bool(around & OUTWARD))
@@ -387,7 +392,7 @@ def _identity_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Flo
     own_s, own_d = np.array(record_ids(source) or [False]), np.array(own_ids(dest) or [False])
     id_s = np.array([t.notion == "id" for t in source.terms] or [False])
     id_d = np.array([t.notion in ("id",) for t in dest.terms] or [False])
-    ref_d = np.array([_is_outward(t) for t in dest.terms] or [False])
+    ref_d = np.array([is_outward(t) for t in dest.terms] or [False])
     return {
         "own_id_to_reference": (own_s[si] & ref_d[di]).astype(float),
         "foreign_id_to_reference": (id_s[si] & ~own_s[si] & ref_d[di]).astype(float),
@@ -418,6 +423,32 @@ def _text_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Flo
     columns["dest_outside"] = 1 - dest.inside[di] if len(di) else np.zeros(0)
     columns["source_outside"] = 1 - source.inside[si] if len(si) else np.zeros(0)
     return columns
+
+
+def _place_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:
+    """Sizes of names; destination objects of which the source knows nothing; ids of the same thing."""
+    words_s = np.array([len(t.words) for t in source.terms] or [0], dtype=np.float64)
+    words_d = np.array([len(t.words) for t in dest.terms] or [0], dtype=np.float64)
+    spoken = {w for t in source.terms for w in t.context} | {w for t in source.terms for w in t.narrowing}
+    spoken_kinds = {k for w in spoken for k in kinds(w)}
+    absent = [
+        float(bool(t.context) and t.context[0] not in spoken and not kinds(t.context[0]) & spoken_kinds)
+        for t in dest.terms
+    ]
+    own_s, ids_s = record_ids(source), [t.notion == "id" for t in source.terms]
+    things_s = [frozenset(k for w in t.narrowing for k in kinds(w)) for t in source.terms]
+    things_d = [frozenset(k for w in (*t.narrowing, *t.context[:1]) for k in kinds(w)) for t in dest.terms]
+    outward = [is_outward(t) for t in dest.terms]
+    same_thing = np.zeros(len(si))
+    for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
+        if ids_s[s] and not own_s[s] and outward[d] and dest.fields[d].parent != dest.root:
+            same_thing[at] = 1.0 if things_s[s] & things_d[d] else -1.0
+    return {
+        "source_words": words_s[si],
+        "words_difference": np.abs(words_s[si] - words_d[di]),
+        "dest_place_absent": np.array(absent or [0.0])[di],
+        "reference_of_same_thing": same_thing,
+    }
 
 
 _UNTELLING = frozenset("type id number name status date value text description url order".split())

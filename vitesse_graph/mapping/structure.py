@@ -6,11 +6,12 @@ from vitesse_graph.mapping.choose import Choice
 from vitesse_graph.mapping.convert import Conversion
 from vitesse_graph.mapping.notation import wants_e164
 from vitesse_graph.mapping.sides import Side
-from vitesse_graph.mapping.words import split_words
+from vitesse_graph.mapping.words import kinds, relatedness, split_words
 
 _NAME_NOTIONS = frozenset(("name", "full_name"))
 _NEEDS_COMPANY = frozenset("currency type status language date unit quantity country".split())
-JOIN_CONFIDENCE = 0.9
+JOIN_CONFIDENCE = 0.85
+SPLIT_PROBABILITY = 0.75
 
 
 def drop_lonely(dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
@@ -29,6 +30,67 @@ def drop_lonely(dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
         or dest.fields[at].parent in ("", dest.root)
         or dest.fields[at].parent in telling
     }
+
+
+def drop_echoes(source: Side, dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
+    """Without what only repeats surer rows.
+
+    An object all of whose rows have the same source as a surer row of the same notion elsewhere
+    (the shipping address filled from the billing address, a sub-contact from the contact itself);
+    and a field of another notion fed by a source that already feeds a field of its own notion.
+    """
+    surest: dict[tuple[int, str], float] = {}
+    well_placed: set[int] = set()
+    for at, choice in chosen.items():
+        key = (choice.source, dest.terms[at].notion)
+        surest[key] = max(surest.get(key, 0.0), choice.probability)
+        if relatedness(source.terms[choice.source].notion, dest.terms[at].notion) >= 0.85:
+            well_placed.add(choice.source)
+    by_parent: dict[str, list[int]] = {}
+    for at in chosen:
+        by_parent.setdefault(dest.fields[at].parent, []).append(at)
+    dropped: set[int] = set()
+    for parent, members in by_parent.items():
+        repeats = [
+            surest[chosen[at].source, dest.terms[at].notion] > chosen[at].probability for at in members
+        ]
+        if parent not in ("", dest.root) and all(repeats):
+            dropped.update(members)
+    for at, choice in chosen.items():
+        near = relatedness(source.terms[choice.source].notion, dest.terms[at].notion)
+        if near < 0.2 and choice.source in well_placed and not dest.fields[at].required:
+            dropped.add(at)
+    return {at: choice for at, choice in chosen.items() if at not in dropped}
+
+
+def split_names(
+    source: Side, dest: Side, chosen: dict[int, Choice], ranked: dict[int, Choice]
+) -> dict[int, Choice]:
+    """First and last name out of a whole name, where the destination has no other place for it.
+
+    Only in an object that has rows already, and only from a name beside the sources of those.
+    """
+    added: dict[int, Choice] = {}
+    for at, (f, term) in enumerate(zip(dest.fields, dest.terms, strict=True)):
+        if term.notion not in ("first_name", "last_name") or at in chosen or f.is_list:
+            continue
+        beside = [chosen[d] for d in chosen if dest.fields[d].parent == f.parent]
+        homes = {source.fields[c.source].parent for c in beside}
+        if not homes or not _about_people(dest, at):
+            continue
+        names = [
+            s
+            for s, (own, t) in enumerate(zip(source.fields, source.terms, strict=True))
+            if own.parent in homes and t.notion in _NAME_NOTIONS and not t.narrowing and own.type == "string"
+        ]
+        has_parts = any(
+            t.notion == term.notion and own.parent in homes
+            for own, t in zip(source.fields, source.terms, strict=True)
+        )
+        if len(names) == 1 and not has_parts:
+            others = ranked[at].others if at in ranked else []
+            added[at] = Choice(at, names[0], SPLIT_PROBABILITY, others)
+    return chosen | added
 
 
 def joined_name(
@@ -58,20 +120,24 @@ def joined_name(
         if dest.fields[d].parent == target.parent and c.probability >= threshold
     }
     best = min(found, key=lambda p: (p not in beside, p.count("."), p.count("[]"), p))
-    if best not in beside and (best.count(".") - source.root.count(".") > 0 or not _about_people(dest, at)):
+    if not _about_people(dest, at) or (best not in beside and best.count(".") > source.root.count(".")):
         return None
     return list(found[best])
 
 
 def _about_people(dest: Side, at: int) -> bool:
-    """Whether the field's object or the record itself is a person (or the names beside it say so)."""
+    """Whether the field stands in a person: its object is called so, or has what only people have."""
     term = dest.terms[at]
-    if "person" in term.context_kinds:
+    if any("person" not in kinds(word) for word in term.narrowing):
+        return False
+    if term.context and "person" in kinds(term.context[0]):
         return True
     beside = {
         t.notion for f, t in zip(dest.fields, dest.terms, strict=True) if f.parent == dest.fields[at].parent
     }
-    return bool(beside & {"email", "phone", "first_name", "last_name"})
+    return bool(beside & {"email", "phone", "first_name", "last_name"}) and not (
+        term.context and "address" in kinds(term.context[0])
+    )
 
 
 def _name_parts(source: Side) -> dict[str, tuple[str, str]]:

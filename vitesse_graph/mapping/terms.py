@@ -13,6 +13,12 @@ _CARRIERS = frozenset(
     ["value", "data", "amount", "raw", "text", "string", "content", "id", "object", "attribute"]
 )
 """Leaves that say nothing themselves: `emails[].data`, `tax_money.amount`."""
+_NAMERS = frozenset(("name", "value", "label", "title", "full_name", "display"))
+_ATTRIBUTES = frozenset(
+    "tags category status priority type stage department country currency region city language industry source "
+    "channel role gender brand carrier job_title timezone milestone payment_method organization".split()
+)
+"""Notions whose name is the thing itself: `status.name`, `labels[].name`."""
 _WRAPPERS = frozenset(
     [
         "data",
@@ -112,6 +118,8 @@ def _term(
     if prefix is not None and len(words) > 1 and words[0] == prefix:
         words = words[1:]
     notion, rest, used = _head(words, leaf, around, siblings)
+    if notion in ("id", "number", "code", "key") and _OUTWARD_TEXT.search(f.place.description):
+        notion = "external_id"
     if _is_reference(f, leaf):
         notion, rest = "id", tuple(leaf)
     context = [n for level in around[used:] for n in reversed(notions(level)) if n not in _WRAPPERS]
@@ -121,6 +129,11 @@ def _term(
     return Term(notion, frozenset(rest), words, tuple(context), context_kinds, notion in lexicon().concepts)
 
 
+_OUTWARD_TEXT = re.compile(
+    r"external|another system|other systems?|third.?party|your own|in your (system|database|application|platform|app)|"
+    r"from your (system|database|application|platform|app)",
+    re.I,
+)
 _ID_TEXT = re.compile(r"\b(id|identifier|gid|guid|uuid)\b( of| for|$|\.)", re.I)
 
 
@@ -143,10 +156,19 @@ def _head(
             if merged is not None:
                 return (merged, (), 1)
     if len(leaf) == 1 and leaf[0] in _CARRIERS and around:
+        level = 0
+        while level + 1 < len(around) and notions(around[level])[-1:] == ("id",):
+            level += 1  # `sender.identifier.value`
+        outer = notions(around[level])
+        known = (
+            bool(outer) and outer[-1] in lexicon().concepts and outer[-1] not in ("id", "type", "metadata")
+        )
+        if known and leaf[0] != "id" and (not kinds(outer[-1]) or level):
+            return (outer[-1], outer[:-1], level + 1)
+    if len(leaf) == 1 and leaf[0] in _NAMERS and around:
         outer = notions(around[0])
-        if outer and outer[-1] in lexicon().concepts and outer[-1] not in ("id", "type", "metadata"):
-            if not (leaf[0] == "id" or kinds(outer[-1])):
-                return (outer[-1], outer[:-1], 1)
+        if outer and outer[-1] in _ATTRIBUTES:
+            return (outer[-1], outer[:-1], 1)
     head = leaf[-1]
     if words and words[-1] == "state" and siblings & _PLACE_SIGNS:
         head = "region"
