@@ -10,6 +10,7 @@ the confidences of such unseen rows are, how often the conversion is right, and 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -21,14 +22,14 @@ from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402 - after the number of threads is set
-from mapping_data import ROOT, Labelled, load, scorer  # noqa: E402
-from mapping_fit import TreeSettings, dump, fit, isotonic  # noqa: E402
+import numpy as np
+from mapping_data import ROOT, Labelled, load, scorer
+from mapping_fit import TreeSettings, dump, fit, isotonic
 
-from vitesse_graph.mapping import engine, map_fields  # noqa: E402
-from vitesse_graph.mapping.features import Embed  # noqa: E402
-from vitesse_graph.mapping.model import Model, default_model  # noqa: E402
-from vitesse_graph.state.mapping import MappingLogic  # noqa: E402
+from vitesse_graph.mapping import engine, map_fields
+from vitesse_graph.mapping.features import Embed
+from vitesse_graph.mapping.model import Model, default_model
+from vitesse_graph.state.mapping import MappingLogic
 
 THRESHOLD = 0.55
 SETTINGS = TreeSettings()
@@ -73,7 +74,7 @@ def judged_rows(p: Labelled, mapping: MappingLogic, score: Any) -> list[tuple[fl
             continue
         right, wrong, _ = score.score_pair(p.label, {"transformations": [row.model_dump(mode="json")]})[0]
         alone = {
-            "gold": [g for g in p.label["gold"]],
+            "gold": p.label["gold"],
             "acceptable": [],
             "ignore_prefix": p.label.get("ignore_prefix", []),
         }
@@ -86,7 +87,7 @@ def judged_rows(p: Labelled, mapping: MappingLogic, score: Any) -> list[tuple[fl
 def reliability(rows: Sequence[tuple[float, bool]]) -> list[str]:
     lines = ["| confidence | rows | right |", "|---|---|---|"]
     edges = [0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 1.01]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in itertools.pairwise(edges):
         own = [right for confidence, right in rows if low <= confidence < high]
         if own:
             lines.append(f"| {low:.1f}–{min(high, 1.0):.1f} | {len(own)} | {sum(own) / len(own):.3f} |")
@@ -149,7 +150,27 @@ def conversions(
 
 def big_schema(objects: int, seed: int) -> dict[str, Any]:
     """A schema of `objects` × 20 fields with everyday names."""
-    words = "name email phone city country amount status created_at due_date note sku price tax_id url type quantity currency title owner".split()
+    words = [
+        "name",
+        "email",
+        "phone",
+        "city",
+        "country",
+        "amount",
+        "status",
+        "created_at",
+        "due_date",
+        "note",
+        "sku",
+        "price",
+        "tax_id",
+        "url",
+        "type",
+        "quantity",
+        "currency",
+        "title",
+        "owner",
+    ]
     properties = {
         f"{'group_' + str(at) if at % 3 else 'address' + str(at)}": {
             "type": "object",

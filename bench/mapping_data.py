@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[2] / "shared" / "bench" / "mapping"
 def scorer() -> ModuleType:
     """The benchmark's own scorer."""
     spec = importlib.util.spec_from_file_location("mapping_score", ROOT / "score.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -161,8 +161,8 @@ def _best_split(
 def isotonic(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
     """Raw probability → share that was right, never falling (pool adjacent violators), as a few points.
 
-    Each block is drawn towards its raw value by two imagined rows, so that small blocks do not
-    claim certainty.
+    Each block counts with the lower end of its Wilson interval (one standard error): a confidence
+    is what can be promised, not what happened once.
     """
     order = np.argsort(raw, kind="stable")
     blocks: list[list[float]] = []  # sum of right, count, sum of raw
@@ -171,13 +171,19 @@ def isotonic(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
         while len(blocks) > 1 and blocks[-2][0] / blocks[-2][1] >= blocks[-1][0] / blocks[-1][1]:
             last = blocks.pop()
             blocks[-1] = [a + b for a, b in zip(blocks[-1], last, strict=True)]
-    points = [(total / n, (ok + 2 * total / n) / (n + 2)) for ok, n, total in blocks if n >= 4]
+    points = [(total / n, _wilson(ok / n, n)) for ok, n, total in blocks if n >= 4]
     rising: list[tuple[float, float]] = [(0.0, 0.0)]
     for x, y in points:
         rising.append((round(x, 4), round(max(y, rising[-1][1]), 4)))
     if rising[-1][0] < 1.0:
         rising.append((1.0, rising[-1][1]))
     return rising
+
+
+def _wilson(share: float, n: float) -> float:
+    middle = share + 0.5 / n
+    width = (share * (1 - share) / n + 0.25 / n**2) ** 0.5
+    return float((middle - width) / (1 + 1 / n))
 
 
 def dump(model: Model) -> dict[str, Any]:

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from vitesse_graph.errors import MappingError
 from vitesse_graph.mapping.choose import Choice, choose
 from vitesse_graph.mapping.complexity import complexity_score
 from vitesse_graph.mapping.constants import constant_for
-from vitesse_graph.mapping.convert import Conversion, End, convert
+from vitesse_graph.mapping.convert import Conversion, convert
+from vitesse_graph.mapping.edit import sources_of, sources_text
 from vitesse_graph.mapping.features import Embed, Pairs, make_pairs
+from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.model import Model, default_model
+from vitesse_graph.mapping.rework import (
+    STICKY,
+    concerned,
+    end_at,
+    from_hints,
+    mended,
+    note_for,
+    pair_conversion,
+    still_valid,
+)
 from vitesse_graph.mapping.sides import Side, make_side
 from vitesse_graph.mapping.structure import (
     JOIN_CONFIDENCE,
@@ -25,13 +38,27 @@ from vitesse_graph.mapping.structure import (
 )
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.mapping import (
+    TRANSFORM_TYPES,
     Alternative,
     Finding,
     MappingHint,
     MappingLogic,
     Question,
     Transformation,
+    TransformType,
 )
+from vitesse_graph.transforms import compile_mapping
+
+
+class Pattern(Protocol):
+    """A row that proved good before; `knowledge.LearnedPattern` is one."""
+
+    source_fields: list[str]
+    dest_field: str
+    transform_type: str
+    transform_config: dict[str, Any]
+    is_complete: bool
+    weight: float
 
 
 @dataclass(slots=True)
@@ -44,10 +71,11 @@ class Draft:
     notes: list[str] = field(default_factory=list)
     ranked: dict[int, Choice] = field(default_factory=dict)
     model: Model = field(default_factory=default_model)
+    left_empty: set[str] = field(default_factory=set)
 
     def convertible(self, source: int, dest: int) -> bool:
         """Whether any conversion leads from one field to the other."""
-        return convert(_end(self.source, source), _end(self.dest, dest)) is not None
+        return convert(end_at(self.source, source), end_at(self.dest, dest)) is not None
 
 
 def map_fields(
@@ -60,20 +88,138 @@ def map_fields(
     hints: Sequence[MappingHint] = (),
     previous: MappingLogic | None = None,
     findings: Sequence[Finding] = (),
-    patterns: Sequence[Any] = (),
+    patterns: Sequence[Pattern] = (),
     embed: Embed | None = None,
 ) -> MappingLogic:
     """Which source field feeds which destination field, how, how sure, and why.
 
-    `source_schema` is ONE record, `dest_schema` the whole request body. Pure and deterministic.
+    `source_schema` is ONE record, `dest_schema` the whole request body. Hints are obeyed, or
+    refused with a note. Of a `previous` mapping the rows of people and hints are kept; with
+    `findings` everything is kept but what they concern. `patterns` are rows that proved good
+    before; `embed` turns texts into vectors, an extra signal. Pure, deterministic, synchronous.
     """
     topic = f"{intent} {source_name} {dest_name}"
-    source = make_side(source_schema, writable_only=False, topic=topic)
-    dest = make_side(dest_schema, writable_only=True, topic=topic)
-    draft = Draft(source, dest)
+    draft = Draft(
+        make_side(source_schema, writable_only=False, topic=topic),
+        make_side(dest_schema, writable_only=True, topic=topic),
+    )
     propose(draft, default_model(embed is not None), embed)
-    _add_constants(draft, intent)
+    add_patterns(draft, patterns)
+    add_constants(draft, intent)
+    paths = Paths(source_schema), Paths(dest_schema)
+    if previous is not None:
+        carry_over(draft, previous, findings, *paths)
+    hinted, empty, notes = from_hints(hints, draft.source, draft.dest, source_schema, dest_schema)
+    for path in {*empty, *(draft.left_empty - set(hinted))}:
+        draft.rows.pop(path, None)
+    draft.left_empty = (draft.left_empty | empty) - set(hinted)
+    draft.rows |= {path: _with_alternatives(draft, row) for path, row in hinted.items()}
+    draft.notes += notes
+    _without_conflicts(draft)
     return finish(draft, previous)
+
+
+def add_patterns(draft: Draft, patterns: Sequence[Pattern]) -> None:
+    """Rows that proved good before, where they are surer than what was found; paths must exist."""
+    for pattern in patterns:
+        at = draft.dest.by_path.get(pattern.dest_field)
+        known = (
+            at is not None
+            and pattern.source_fields
+            and all(p in draft.source.by_path for p in pattern.source_fields)
+        )
+        if at is None or not known:
+            continue
+        row = _from_pattern(draft, at, pattern)
+        found = draft.rows.get(pattern.dest_field)
+        if row is not None and (found is None or found.confidence < row.confidence):
+            draft.rows[pattern.dest_field] = row
+
+
+def _from_pattern(draft: Draft, at: int, pattern: Pattern) -> Transformation | None:
+    fields = list(pattern.source_fields)
+    conversion: Conversion | None
+    if pattern.is_complete:
+        conversion = Conversion(_kind(pattern.transform_type), dict(pattern.transform_config))
+    elif len(fields) == 1:
+        conversion = pair_conversion(draft.source, draft.dest, fields[0], pattern.dest_field)
+    else:
+        conversion = join_conversion()
+    if conversion is None:
+        return None
+    conversion.why = "so mapped before, and it worked"
+    row = _row_of(draft, at, fields if len(fields) > 1 else fields[0], conversion, pattern.weight)
+    row = row.evolve(origin="pattern")
+    try:
+        compile_mapping(MappingLogic(transformations=[row]))
+    except MappingError as error:
+        draft.notes.append(f"pattern not used: {error}")
+        return None
+    return row
+
+
+def _kind(name: str) -> TransformType:
+    return next((kind for kind in TRANSFORM_TYPES if kind == name), "mapping")
+
+
+def carry_over(
+    draft: Draft, previous: MappingLogic, findings: Sequence[Finding], source: Paths, dest: Paths
+) -> None:
+    """What of the previous mapping stays. Without findings: only what people decided."""
+    fresh, draft.rows = draft.rows, {}
+    draft.left_empty = {path for path in previous.left_empty if dest.find(path) is not None}
+    again: set[str] = set()
+    for row in previous.transformations:
+        own = concerned(row, findings)
+        if not findings and row.origin not in STICKY:
+            continue
+        kept = _kept(draft, row, own, source, dest)
+        if kept is None:
+            again.add(row.dest_field)
+        else:
+            draft.rows[row.dest_field] = kept
+    asked = {f.dest_field for f in findings if f.dest_field}
+    lost = {
+        f.source_field for f in findings if f.kind in ("source_removed", "source_missing") and f.source_field
+    }
+    for path, row in fresh.items():
+        wanted = not findings or path in again or path in asked or row.required
+        if path not in draft.rows and wanted and not lost & set(sources_of(row)):
+            draft.rows[path] = row.evolve(origin="heal") if findings else row
+
+
+def _kept(
+    draft: Draft, row: Transformation, own: list[Finding], source: Paths, dest: Paths
+) -> Transformation | None:
+    after = mended(row, own, draft.source, draft.dest) if own else row
+    if after is not None and not still_valid(after, source, dest):
+        draft.notes.append(f"{row.dest_field}: {sources_text(row)} is not in the schemas any more")
+        return None
+    if own:
+        draft.notes.append(note_for(row, after, own))
+    return after
+
+
+def _with_alternatives(draft: Draft, row: Transformation) -> Transformation:
+    choice = draft.ranked.get(draft.dest.by_path.get(row.dest_field, -1))
+    if choice is not None:
+        offered = Choice(choice.dest, -1, 0.0, [(choice.source, choice.probability), *choice.others])
+        row.alternatives = [a for a in alternatives(draft, offered) if a.source_field != row.source_field][:3]
+    return row
+
+
+def _without_conflicts(draft: Draft) -> None:
+    """A field filled as a whole and a part of it cannot both be: what people decided wins, then the whole."""
+    for path in sorted(draft.rows, key=len):
+        row = draft.rows.get(path)
+        inside = [p for p in draft.rows if p.startswith((path + ".", path + "["))]
+        if row is None or not inside:
+            continue
+        if row.origin not in STICKY and any(draft.rows[p].origin in STICKY for p in inside):
+            draft.rows.pop(path)
+        else:
+            for p in inside:
+                draft.rows.pop(p)
 
 
 def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None = None) -> None:
@@ -103,11 +249,6 @@ def _put(draft: Draft, row: Transformation, at: int) -> None:
     draft.rows[row.dest_field] = row
 
 
-def _end(side: Side, at: int) -> End:
-    own = side.fields[at]
-    return End(own, side.terms[at], side.beside(own) if own.array_at else ())
-
-
 def _add_row(draft: Draft, choice: Choice) -> None:
     confidence = draft.model.confidence(choice.probability)
     parts = phone_parts(draft.source, choice.source)
@@ -124,7 +265,7 @@ def _add_row(draft: Draft, choice: Choice) -> None:
 
 def make_row(draft: Draft, dest: int, source: int, probability: float) -> Transformation | None:
     """The row for a pair; None where no conversion exists."""
-    conversion = convert(_end(draft.source, source), _end(draft.dest, dest))
+    conversion = convert(end_at(draft.source, source), end_at(draft.dest, dest))
     if conversion is None:
         return None
     return _row_of(draft, dest, draft.source.fields[source].path, conversion, probability)
@@ -149,7 +290,7 @@ def alternatives(draft: Draft, choice: Choice) -> list[Alternative]:
     """The next best sources, each with its own conversion."""
     found = []
     for source, probability in choice.others:
-        conversion = convert(_end(draft.source, source), _end(draft.dest, choice.dest))
+        conversion = convert(end_at(draft.source, source), end_at(draft.dest, choice.dest))
         if conversion is not None:
             found.append(
                 Alternative(
@@ -163,7 +304,8 @@ def alternatives(draft: Draft, choice: Choice) -> list[Alternative]:
     return found
 
 
-def _add_constants(draft: Draft, intent: str) -> None:
+def add_constants(draft: Draft, intent: str) -> None:
+    """Fixed values for what is still empty and has only one sensible value."""
     filled = set(draft.rows)
     for target in draft.dest.fields:
         if target.path in filled:
@@ -202,6 +344,7 @@ def finish(draft: Draft, previous: MappingLogic | None) -> MappingLogic:
         unmapped_dest=[f.path for f in draft.dest.fields if f.path not in filled and not f.required],
         unmapped_source=[f.path for f in draft.source.fields if f.path not in used],
         confidence=round(sum(r.confidence for r in rows) / len(rows), 3) if rows else 0.0,
+        left_empty=sorted(draft.left_empty),
         version=previous.version + 1 if previous is not None else 1,
         notes=draft.notes,
     )

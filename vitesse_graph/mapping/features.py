@@ -10,9 +10,9 @@ import numpy as np
 from rapidfuzz.distance import JaroWinkler
 from scipy import sparse
 
+from vitesse_graph.mapping.notation import holds_html
 from vitesse_graph.mapping.sides import Floats, Ints, Side, kind_compatibility
 from vitesse_graph.mapping.terms import Term
-from vitesse_graph.mapping.notation import holds_html
 from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, relatedness, text_words
 
 CANDIDATES = 24
@@ -377,7 +377,19 @@ def record_ids(side: Side) -> list[bool]:
 
 
 OUTWARD = frozenset(
-    "external source foreign remote third origin legacy partner client idempotency integration".split()
+    [
+        "external",
+        "source",
+        "foreign",
+        "remote",
+        "third",
+        "origin",
+        "legacy",
+        "partner",
+        "client",
+        "idempotency",
+        "integration",
+    ]
 )
 REFERENCE_NOTIONS = frozenset(("external_id", "reference"))
 
@@ -451,7 +463,9 @@ def _place_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Fl
     }
 
 
-_UNTELLING = frozenset("type id number name status date value text description url order".split())
+_UNTELLING = frozenset(
+    ["type", "id", "number", "name", "status", "date", "value", "text", "description", "url", "order"]
+)
 
 
 def _group_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> dict[str, Floats]:
@@ -548,7 +562,7 @@ def _embedding_column(source: Side, dest: Side, si: Ints, di: Ints, embed: Embed
     right = _unit(
         np.asarray(embed([embedding_text(dest, at) for at in range(len(dest.fields))]), dtype=np.float64)
     )
-    return np.einsum("ij,ij->i", left[si], right[di])
+    return np.asarray(np.einsum("ij,ij->i", left[si], right[di]), dtype=np.float64)
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -71,10 +71,8 @@ def _from_text(f: Field, term: Term, text: str) -> TimeNotation:
         return "date" if len(example) == 10 else "iso8601"
     if _DAY_ONLY.search(text):
         return "date"
-    if term.words and term.words[-1] in ("date", "on", "day", "birthday"):
-        if not re.search(r"3339|8601|timestamp|time", text, re.I):
-            return "date"
-    return "iso8601"
+    is_named_day = bool(term.words) and term.words[-1] in ("date", "on", "day", "birthday")
+    return "date" if is_named_day and not re.search(r"3339|8601|time", text, re.I) else "iso8601"
 
 
 def is_money(f: Field, term: Term) -> bool:

@@ -9,7 +9,7 @@ from vitesse_graph.mapping.sides import Side
 from vitesse_graph.mapping.words import kinds, relatedness, split_words
 
 _NAME_NOTIONS = frozenset(("name", "full_name"))
-_NEEDS_COMPANY = frozenset("currency type status language date unit quantity country".split())
+_NEEDS_COMPANY = frozenset(["currency", "type", "status", "language", "date", "unit", "quantity", "country"])
 JOIN_CONFIDENCE = 0.85
 SPLIT_PROBABILITY = 0.75
 
@@ -81,7 +81,11 @@ def split_names(
         names = [
             s
             for s, (own, t) in enumerate(zip(source.fields, source.terms, strict=True))
-            if own.parent in homes and t.notion in _NAME_NOTIONS and not t.narrowing and own.type == "string"
+            if own.parent in homes
+            and t.notion in _NAME_NOTIONS
+            and all("person" in kinds(word) for word in t.narrowing)
+            and own.type == "string"
+            and _about_people(source, s)
         ]
         has_parts = any(
             t.notion == term.notion and own.parent in homes
@@ -120,20 +124,23 @@ def joined_name(
         if dest.fields[d].parent == target.parent and c.probability >= threshold
     }
     best = min(found, key=lambda p: (p not in beside, p.count("."), p.count("[]"), p))
+    nested = dest.terms[at].context[:1]
+    if nested and "person" not in kinds(nested[0]) and (best not in beside or best == source.root):
+        return None
     if not _about_people(dest, at) or (best not in beside and best.count(".") > source.root.count(".")):
         return None
     return list(found[best])
 
 
-def _about_people(dest: Side, at: int) -> bool:
+def _about_people(side: Side, at: int) -> bool:
     """Whether the field stands in a person: its object is called so, or has what only people have."""
-    term = dest.terms[at]
+    term = side.terms[at]
     if any("person" not in kinds(word) for word in term.narrowing):
         return False
     if term.context and "person" in kinds(term.context[0]):
         return True
     beside = {
-        t.notion for f, t in zip(dest.fields, dest.terms, strict=True) if f.parent == dest.fields[at].parent
+        t.notion for f, t in zip(side.fields, side.terms, strict=True) if f.parent == side.fields[at].parent
     }
     return bool(beside & {"email", "phone", "first_name", "last_name"}) and not (
         term.context and "address" in kinds(term.context[0])

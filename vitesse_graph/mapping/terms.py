@@ -15,8 +15,32 @@ _CARRIERS = frozenset(
 """Leaves that say nothing themselves: `emails[].data`, `tax_money.amount`."""
 _NAMERS = frozenset(("name", "value", "label", "title", "full_name", "display"))
 _ATTRIBUTES = frozenset(
-    "tags category status priority type stage department country currency region city language industry source "
-    "channel role gender brand carrier job_title timezone milestone payment_method organization".split()
+    [
+        "tags",
+        "category",
+        "status",
+        "priority",
+        "type",
+        "stage",
+        "department",
+        "country",
+        "currency",
+        "region",
+        "city",
+        "language",
+        "industry",
+        "source",
+        "channel",
+        "role",
+        "gender",
+        "brand",
+        "carrier",
+        "job_title",
+        "timezone",
+        "milestone",
+        "payment_method",
+        "organization",
+    ]
 )
 """Notions whose name is the thing itself: `status.name`, `labels[].name`."""
 _WRAPPERS = frozenset(
