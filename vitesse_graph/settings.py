@@ -79,6 +79,12 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")
     """Encrypts stored credentials (Fernet); unset: one is made and kept with mode 0600."""
     jwt_secret: SecretStr | None = Field(None, validation_alias="JWT_SECRET")
+    """Signs JWTs (HS256); set: nobody gets in without a token or an API key."""
+    requests_per_minute: int = Field(600, ge=0, validation_alias="VITESSE_REQUESTS_PER_MINUTE")
+    """How many REST requests one caller may make; 0: as many as they like."""
+    max_request_bytes: int = Field(1_000_000, ge=1_000, validation_alias="VITESSE_MAX_REQUEST_BYTES")
+    cors_origins: str = Field("", validation_alias="VITESSE_CORS_ORIGINS")
+    """Comma-separated origins whose pages may call REST; empty: none."""
     log_json: bool = Field(False, validation_alias="VITESSE_LOG_JSON")
     log_level: str = Field("WARNING", validation_alias="VITESSE_LOG_LEVEL")
 

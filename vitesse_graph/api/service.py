@@ -35,6 +35,9 @@ class PregelLike(Protocol):
 
     def astream(self, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any: ...
     async def aget_state(self, config: RunnableConfig) -> Any: ...
+    def aget_state_history(
+        self, config: RunnableConfig, *, before: RunnableConfig | None = None, limit: int | None = None
+    ) -> Any: ...
     async def aupdate_state(self, config: RunnableConfig, values: Any, as_node: str | None = None) -> Any: ...
 
 
@@ -67,8 +70,11 @@ class Outcome(Model):
 
 
 def new_integration_id() -> str:
-    """A fresh id that cannot be guessed: the id is what one needs to answer a gate."""
-    return f"integ_{uuid.uuid4().hex}"
+    """A fresh id that cannot be guessed: the id is what one needs to answer a gate.
+
+    A UUID, because a LangGraph server (and so Studio) takes no other name for a thread.
+    """
+    return str(uuid.uuid4())
 
 
 def parse_decision(gate: str, answer: Any) -> ReviewDecision:

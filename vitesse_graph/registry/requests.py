@@ -80,6 +80,15 @@ class AcceptedRequests(Queries):
             sql.SQL("UPDATE vitesse.requests SET beat_at = now() WHERE id = ANY(%(ids)s)"), {"ids": ids}
         )
 
+    async def release(self, ids: list[str]) -> None:
+        """Gives up requests that are not finished: the next sweep, anywhere, takes them at once."""
+        await self._run(
+            sql.SQL(
+                "UPDATE vitesse.requests SET beat_at = '-infinity' WHERE id = ANY(%(ids)s) AND state = 'running'"
+            ),
+            {"ids": ids},
+        )
+
     async def running(self, integration_id: str) -> list[AcceptedRequest]:
         """What is being worked on for an integration, the newest first."""
         return _rows(

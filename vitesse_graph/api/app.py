@@ -1,0 +1,131 @@
+"""The application: the same routes over the compiled graph here and over a LangGraph server's threads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exception_handlers import http_exception_handler
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+
+from vitesse_graph.api.accepted import STALE_SECONDS, Acceptance
+from vitesse_graph.api.access import Access
+from vitesse_graph.api.doors import Api
+from vitesse_graph.api.limits import RequestLimiter
+from vitesse_graph.api.problems import as_response, problem_of
+from vitesse_graph.api.progress import Progress
+from vitesse_graph.api.redo import Redo
+from vitesse_graph.api.rest_service import RestService
+from vitesse_graph.api.routes import all_routes
+from vitesse_graph.api.steps import PREFIX
+from vitesse_graph.registry.keys import ApiKeys
+from vitesse_graph.registry.requests import AcceptedRequests
+from vitesse_graph.registry.vault import open_vault
+from vitesse_graph.settings import Settings
+
+ServiceProvider = Callable[[], AbstractAsyncContextManager[RestService]]
+
+_DESCRIPTION = """\
+From one sentence to a running, self-healing integration between two APIs.
+
+An integration is made in steps, and waits after each for an answer: `POST /integrations` finds both
+APIs, then `ingest`, `map`, `test` and `deploy`. Every answer says what to call next. Each step may be
+called again; what follows it is then invalid.
+"""
+
+
+@asynccontextmanager
+async def open_api(
+    provider: ServiceProvider, settings: Settings, *, stale_seconds: float = STALE_SECONDS
+) -> AsyncIterator[Api]:
+    """Everything the routes need, for as long as the block lasts."""
+    async with provider() as service:
+        pool, patience = service.services.pool, settings.database_patience_seconds
+        keys = ApiKeys(pool, patience_seconds=patience)
+        progress = Progress()
+        acceptance = Acceptance(
+            AcceptedRequests(pool, patience_seconds=patience),
+            service.services.registry,
+            progress,
+            Redo(service, progress),
+            stale_seconds=stale_seconds,
+        )
+        acceptance.start()
+        try:
+            yield Api(
+                settings=settings,
+                service=service,
+                registry=service.services.registry,
+                vault=await open_vault(settings, pool),
+                keys=keys,
+                access=Access(keys, settings),
+                acceptance=acceptance,
+                progress=progress,
+                limiter=RequestLimiter(settings.requests_per_minute),
+            )
+        finally:
+            await acceptance.aclose()
+
+
+async def _elsewhere(request: Request, error: Exception) -> Response:
+    """Addresses that are nobody's: in our form under our prefix, as they were anywhere else."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if not request.url.path.startswith(PREFIX):
+        return await http_exception_handler(request, error)
+    return as_response(problem_of(error), dict(error.headers or {}))
+
+
+def create_app(
+    provider: ServiceProvider, settings: Settings, *, stale_seconds: float = STALE_SECONDS
+) -> FastAPI:
+    """The REST API. `provider` opens the service when the application starts.
+
+    `stale_seconds`: after how long without a sign of life another process's request is taken up.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_api(provider, settings, stale_seconds=stale_seconds) as api:
+            app.state.vitesse = api
+            try:
+                yield
+            finally:
+                app.state.vitesse = None
+
+    app = FastAPI(
+        title="Vitesse",
+        version=version("vitesse-graph"),
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        exception_handlers={HTTPException: _elsewhere},
+        docs_url=f"{PREFIX}/docs",
+        openapi_url=f"{PREFIX}/openapi.json",
+        redoc_url=None,
+    )
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=600
+        )
+    app.include_router(all_routes(PREFIX))
+    return app
+
+
+def in_process(settings: Settings) -> ServiceProvider:
+    """The compiled graph with the Postgres saver, in this process."""
+
+    @asynccontextmanager
+    async def provide() -> AsyncIterator[RestService]:
+        from vitesse_graph.graph import open_graph
+
+        async with open_graph(settings) as graph:
+            if graph.services is None:
+                raise AssertionError("open_graph binds services")
+            yield RestService(graph, graph.services)
+
+    return provide

@@ -1,0 +1,252 @@
+"""What the calls take: one model for each body, with the examples that the OpenAPI document shows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from vitesse_graph.state.context import Approvals
+from vitesse_graph.state.deployment import DeploymentConfig
+from vitesse_graph.state.discovery import DiscoveryResult
+from vitesse_graph.state.mapping import MappingHint, Transformation
+from vitesse_graph.state.request import MAX_INTENT_CHARACTERS
+
+SPEC_URL = "https://api.example.com/openapi.json"
+MAX_SYNC_FREQUENCY = 200
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("must not hold a NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Short = Annotated[Text, Field(max_length=300)]
+Location = Annotated[Text, Field(max_length=4_000, min_length=1)]
+Credential = Annotated[str | dict[str, JsonValue], Field(description=(
+    "The secret itself (stored encrypted at once; only its reference goes on), or a reference: "
+    "`secret:ID`, for admins also `env:NAME` and `file:PATH`. An object holds `token`, "
+    "`username` and `password`, or the parts of an OAuth2 grant."
+))]  # fmt: skip
+
+
+class Body(BaseModel):
+    """Bodies are strict: an unknown field is a mistake worth telling."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _examples(*examples: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
+
+
+class CreateIntegration(Body):
+    """What should be integrated: an intent, discovery results, names or addresses."""
+
+    model_config = _examples(
+        {
+            "user_intent": "Sync Shopify customers into our CRM",
+            "source_api_url": "https://shop.example.com/openapi.json",
+            "dest_api_url": "https://crm.example.com/openapi.json",
+            "source_auth": {"token": "shpat_…"},
+            "dest_auth": {"username": "svc", "password": "…"},
+            "metadata": {"team": "growth"},
+        }
+    )
+
+    user_intent: Annotated[Text, Field(max_length=MAX_INTENT_CHARACTERS)] = Field(
+        "", description="What should happen, in a sentence."
+    )
+    source_discovery: DiscoveryResult | None = Field(None, description="A result of GET /discover.")
+    dest_discovery: DiscoveryResult | None = Field(None, description="A result of GET /discover.")
+    source_api_url: Location | None = Field(None, description="Address of the source's specification.")
+    source_api_name: Short | None = Field(None, description="Name of the source API.")
+    dest_api_url: Location | None = Field(None, description="Address of the destination's specification.")
+    dest_api_name: Short | None = Field(None, description="Name of the destination API.")
+    source_endpoint: Short | None = None
+    dest_endpoint: Short | None = None
+    deployment_target: Short | None = Field(
+        None, description="process (default) or another installed target."
+    )
+    source_auth: Credential | None = None
+    dest_auth: Credential | None = None
+    approvals: Approvals = Field(
+        "every_step",
+        description="Where the run waits for an answer; `none` goes on to the end and takes an approver.",
+    )
+    metadata: dict[str, JsonValue] = Field(default_factory=dict, description="Kept with the integration.")
+
+    @model_validator(mode="after")
+    def _something_to_go_by(self) -> CreateIntegration:
+        if not self.user_intent.strip() and not (self.place("source") and self.place("dest")):
+            raise ValueError("say what should happen in user_intent, or name a source and a destination")
+        return self
+
+    def place(self, side: Literal["source", "dest"]) -> str | None:
+        """Where this side's API is: its specification's address, else its name."""
+        result: DiscoveryResult | None = getattr(self, f"{side}_discovery")
+        return (
+            getattr(self, f"{side}_api_url")
+            or (result and (result.spec_url or result.base_url))
+            or getattr(self, f"{side}_api_name")
+            or (result and result.api_name)
+            or None
+        )
+
+
+class Ingest(Body):
+    """Other addresses of the specifications, where discovery's are not the right ones."""
+
+    model_config = _examples({}, {"source_spec_url": SPEC_URL})
+
+    source_spec_url: Location | None = None
+    dest_spec_url: Location | None = None
+
+
+class Map(Body):
+    """Which endpoints, and wishes for single fields."""
+
+    model_config = _examples(
+        {
+            "source_endpoint": "GET /customers.json",
+            "dest_endpoint": "POST /contacts",
+            "mapping_hints": [{"dest_field": "phone_number", "source_field": "phone"}],
+        }
+    )
+
+    source_endpoint: Short | None = None
+    dest_endpoint: Short | None = None
+    mapping_hints: list[MappingHint] | None = Field(None, max_length=1_000)
+
+
+class Test(Body):
+    """How many shadow calls, and whether anything may be written."""
+
+    __test__ = False
+    model_config = _examples({"test_sample_size": 20, "skip_destructive": True})
+
+    test_sample_size: int = Field(5, ge=1, le=100)
+    skip_destructive: bool = True
+
+
+class Deploy(Body):
+    """The workload."""
+
+    model_config = _examples({"replicas": 1, "memory_mb": 512, "cpu_cores": 0.5, "auto_scale": False})
+
+    replicas: int = Field(1, ge=1, le=50)
+    memory_mb: int = Field(512, ge=64, le=1_048_576)
+    cpu_cores: float = Field(0.5, gt=0, le=256)
+    auto_scale: bool = False
+
+    def config(self, schedule: str | None) -> DeploymentConfig:
+        return DeploymentConfig(**self.model_dump(), schedule=schedule)
+
+
+class Resume(Body):
+    """Go on after a crash or a failed step, with better input where there is some."""
+
+    model_config = _examples({"source_api_url": SPEC_URL})
+
+    user_intent: Annotated[Text, Field(max_length=MAX_INTENT_CHARACTERS)] | None = None
+    source_api_url: Location | None = None
+    dest_api_url: Location | None = None
+    source_endpoint: Short | None = None
+    dest_endpoint: Short | None = None
+    source_auth: Credential | None = None
+    dest_auth: Credential | None = None
+
+
+class TransformationChanges(Body):
+    """Rows by hand. `set` replaces the row of a destination field or adds it; `drop` takes it out."""
+
+    set: list[Transformation] = Field(default_factory=list, max_length=2_000)
+    drop: list[Short] = Field(default_factory=list, max_length=2_000, description="Destination fields.")
+
+
+class UpdateIntegration(Body):
+    """Changes by hand: metadata, how often it syncs, rows of the mapping."""
+
+    model_config = _examples(
+        {"metadata": {"owner": "ada"}, "sync_frequency": "every 30 minutes"},
+        {
+            "transformations": {
+                "set": [{"source_field": "phone", "dest_field": "phone_number", "transform_type": "mapping"}],
+                "drop": ["segments"],
+            },
+            "reason": "segments are kept elsewhere",
+        },
+        {"rollback_to": 1},
+    )
+
+    metadata: dict[str, JsonValue] | None = Field(None, description="Merged; a key with null is taken out.")
+    sync_frequency: Annotated[Text, Field(max_length=MAX_SYNC_FREQUENCY)] | None = Field(
+        None, description="hourly, every 30 minutes, cron; used by the next deployment."
+    )
+    transformations: TransformationChanges | None = None
+    rollback_to: int | None = Field(None, ge=1, description="A mapping version to go back to.")
+    reason: Short = ""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> UpdateIntegration:
+        if self.transformations is not None and self.rollback_to is not None:
+            raise ValueError("give transformations or rollback_to, not both")
+        return self
+
+
+class Sync(Body):
+    """One sync, now."""
+
+    model_config = _examples({"full": False, "dry_run": False})
+
+    full: bool = Field(False, description="Read everything, not only what changed.")
+    dry_run: bool = Field(False, description="Show what would be written; write nothing.")
+
+
+class Heal(Body):
+    """Why, and whether a risky repair may be deployed unasked."""
+
+    model_config = _examples({"reason": "contacts arrive without names"})
+
+    reason: Annotated[Text, Field(max_length=1_000)] = "requested by a person"
+    heal_approval: Literal["never", "risky", "always"] = Field(
+        "risky", description="When a repair waits for approval; `never` takes an approver."
+    )
+
+
+class Restore(Body):
+    """Which checkpoint becomes the newest."""
+
+    model_config = _examples({"checkpoint_id": "1f0c5a52-9b2e-6d0a-8001-6f0f5f0f5f0f"})
+
+    checkpoint_id: Annotated[Text, Field(min_length=1, max_length=100)]
+
+
+class TestEndpoint(Body):
+    """One call to an API, to see whether address and credential are right."""
+
+    __test__ = False
+    model_config = _examples(
+        {"url": "https://api.example.com/v1/customers", "auth": {"type": "bearer", "token": "…"}}
+    )
+
+    url: Location
+    method: Literal["GET", "HEAD", "OPTIONS"] = Field("GET", description="Only calls that change nothing.")
+    headers: dict[Short, Annotated[Text, Field(max_length=4_000)]] = Field(
+        default_factory=dict, max_length=50
+    )
+    auth_type: Literal["bearer", "basic", "api_key", "none"] = "bearer"
+    auth_header: Short = Field("X-API-Key", description="For api_key: the header that carries it.")
+    auth: Credential | None = None
+    timeout_seconds: float = Field(15.0, gt=0, le=60)
+
+
+class CreateKey(Body):
+    """A new API key."""
+
+    model_config = _examples({"name": "ci", "role": "operator"})
+
+    name: Annotated[Short, Field(min_length=1)]
+    role: Literal["viewer", "operator", "approver", "admin"]
