@@ -28,6 +28,7 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _NAT64_LOCAL = ipaddress.ip_network("64:ff9b:1::/48")
 _V4_COMPATIBLE = ipaddress.ip_network("::/96")
+_PROTOCOL = ipaddress.ip_network("192.0.0.0/24")
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 _METADATA = {
     ipaddress.ip_address("169.254.169.254"),
@@ -63,7 +64,9 @@ def classify(address: IpAddress) -> Kind:
         return "forbidden"
     if address.is_loopback:
         return "loopback"
-    if address.version == 4 and address in _SHARED:
+    if isinstance(address, ipaddress.IPv4Address) and address in _PROTOCOL:
+        return "forbidden"  # python releases differ on whether some of it is global
+    if isinstance(address, ipaddress.IPv4Address) and address in _SHARED:
         return "private"
     if address.is_global:
         return "public"
