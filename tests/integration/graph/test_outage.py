@@ -15,10 +15,10 @@ from vitesse_graph.state.context import VitesseContext
 
 
 async def test_a_run_outlives_its_database_for_some_seconds(
-    tmp_path: Path, data_dir: Path, request_body: dict[str, Any]
+    data_dir: Path, request_body: dict[str, Any]
 ) -> None:
     # a server of the test's own, given by address, so that nobody but the test starts it again
-    server = await asyncio.to_thread(get_server, tmp_path / "pg")
+    server = await asyncio.to_thread(get_server, data_dir / "another")
     settings = Settings(VITESSE_DATA_DIR=data_dir, DATABASE_URL=server.get_uri())  # type: ignore[call-arg]
     outages: list[asyncio.Task[None]] = []
 
@@ -41,3 +41,4 @@ async def test_a_run_outlives_its_database_for_some_seconds(
         assert outcome.waiting.gate == "review_guardian"
         steps = [entry.step for entry in outcome.state.execution_log]
         assert steps == ["discovery", "ingest", "map", "guardian"]
+    await asyncio.to_thread(server.stop)
