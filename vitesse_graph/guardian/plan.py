@@ -12,6 +12,7 @@ from vitesse_graph.guardian.paths import read
 from vitesse_graph.guardian.targets import Call, path_of
 from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, SourceShape
 from vitesse_graph.synthetic import Draw, RecordGenerator
+from vitesse_graph.synthetic.schemas import flatten, types_of
 
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 JSON = "application/json"
@@ -48,7 +49,15 @@ def fixed_for(
         if name == skip or parameter.location in ("cookie", "body"):
             continue
         value = given.get(name)
-        if value is None and parameter.required and invent and not headers.get(name):
+        if value is None and parameter.required and invent and parameter.location == "query":
+            query |= _invented_object(parameter.json_schema, name)
+        if (
+            value is None
+            and parameter.required
+            and invent
+            and not headers.get(name)
+            and f"{name}[" not in "".join(query)
+        ):
             value = invented(parameter.json_schema, name)
         if value is not None:
             {"path": path, "query": query, "header": headers}[parameter.location][name] = value
@@ -63,7 +72,17 @@ def invented(schema: dict[str, Any], name: str) -> str:
     value = RecordGenerator(schema, name=name, direction="request").draw(Draw(random.Random(name)))
     if isinstance(value, bool):
         return str(value).lower()
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return str(value[0]) if isinstance(value, list) and value else str(value)
+
+
+def _invented_object(schema: dict[str, Any], name: str) -> dict[str, str]:
+    """A required object parameter in brackets (`scope[type]=…`); {} where the parameter is no object."""
+    if "object" not in types_of(flatten(schema, schema)):
+        return {}
+    value = RecordGenerator(schema, name=name, direction="request").draw(
+        Draw(random.Random(name)), minimal=True
+    )
+    return {f"{name}[{key}]": str(inner) for key, inner in value.items()} if isinstance(value, dict) else {}
 
 
 def content_type_of(endpoint: Endpoint) -> str:
@@ -90,7 +109,7 @@ def source_call(
             body = generator.draw(Draw(random.Random("source")), minimal=True)
     return Call(
         method=endpoint.method.upper(), path=path_of(endpoint, fixed.path_params), query=fixed.query,
-        headers=fixed.headers, body=body, content_type=content_type_of(endpoint), key=endpoint.key, is_read=True,
+        headers=fixed.headers, body=body, content_type=content_type_of(endpoint), auth=endpoint.auth, key=endpoint.key, is_read=True,
     )  # fmt: skip
 
 
@@ -98,7 +117,7 @@ def write_call(endpoint: Endpoint, fixed: Fixed, body: Any) -> Call:
     """The request that writes one record."""
     return Call(
         method=endpoint.method.upper(), path=path_of(endpoint, fixed.path_params), query=fixed.query,
-        headers=fixed.headers, body=body, content_type=content_type_of(endpoint), key=endpoint.key,
+        headers=fixed.headers, body=body, content_type=content_type_of(endpoint), auth=endpoint.auth, key=endpoint.key,
     )  # fmt: skip
 
 

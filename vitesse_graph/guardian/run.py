@@ -239,7 +239,7 @@ async def _look_up(run: _Run, body: Any) -> None:
     is_post = call.method == "POST"
     call = Call(
         method=call.method, path=call.path, query=call.query if is_post else query, headers=call.headers,
-        body={shape.lookup_param: key} if is_post else None, key=call.key, is_read=True,
+        body={shape.lookup_param: key} if is_post else None, key=call.key, is_read=True, auth=call.auth,
     )  # fmt: skip
     await run.call("dest", run.dest_read, call)
 

@@ -51,6 +51,8 @@ class Call:
     url: str | None = None
     """A whole or relative URL of the same API that replaces path and query (the next page)."""
     is_read: bool = False
+    auth: AuthScheme | None = None
+    """Where the operation wants another credential than the API; only sandboxes are given one."""
     key: str = ""
     """`GET /v1/customers`: the operation as the specification names it, for counting."""
 
@@ -154,9 +156,11 @@ class AppTarget:
         """A sandbox is there to be written to."""
 
     async def call(self, call: Call) -> Answer:
-        path, query = _target_of(call, self._query)
+        own, extra = credential_headers(call.auth) if call.auth is not None else ({}, {})
+        path, query = _target_of(call, {**self._query, **extra})
         body = encode_body(call)
-        headers = [(b"host", b"sandbox"), *self._headers]
+        headers = [(b"host", b"sandbox"), *(h for h in self._headers if h[0].decode() not in own)]
+        headers += [(name.encode(), value.encode()) for name, value in own.items()]
         headers += [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
         if call.body is not None:
             headers.append((b"content-type", call.content_type.encode()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Effects:
         self._incrementals: dict[str, Incremental | None] = {}
         self._items: dict[str, tuple[str, RecordGenerator] | None] = {}
         self._record_places: dict[str, str | None] = {}
+        self._sound_lists: dict[str, bool] = {}
         self._seeded = {place_of(self._endpoint(key)).collection: rows for key, rows in seed_records.items()}
         self._clock = 0
 
@@ -209,11 +211,7 @@ class Effects:
             return self._list(request, model, collection)
         if role in ("create", "update", "replace"):
             return self._write(request, model, collection)
-        if (
-            role == "read"
-            and request.operation.success.is_json
-            and items_place(request.operation) is not None
-        ):
+        if role == "read" and endpoint.pagination is not None:
             return self._list(request, model, collection)
         return self._stateless(request)
 
@@ -263,6 +261,8 @@ class Effects:
         base = operation.success.minimal("list")
         body = list_body(base, operation.success.schema, place, rendered, pagination, page, next_value)
         reply = self._reply(operation, body)
+        if not self._is_sound(operation, reply):
+            return self._stateless(request)
         if (
             link
             and pagination is not None
@@ -271,11 +271,23 @@ class Effects:
             reply.headers.append(("link", f'<{link}>; rel="next"'))
         return reply
 
+    def _is_sound(self, operation: Operation, reply: Reply) -> bool:
+        """Whether this list's answers keep the contract as a whole, found out at its first answer.
+
+        An envelope with alternatives may not take the items that one of them describes; such a
+        list gives believable answers without state.
+        """
+        if operation.key not in self._sound_lists:
+            value = orjson.loads(reply.body) if reply.body else None
+            self._sound_lists[operation.key] = operation.success.generator.contract.is_valid(value)
+        return self._sound_lists[operation.key]
+
     def _selected(self, request: Request, collection: Collection) -> list[Entry]:
         pagination = request.operation.endpoint.pagination
         own = [*(pagination.params if pagination else []), *_PAGE_WORDS]
         if pagination is not None and pagination.page_size_param:
             own.append(pagination.page_size_param)
+        own += request.operation.context_names
         incremental = self._incremental(request.operation)
         given = dict(request.given)
         if isinstance(request.body, dict):
@@ -419,7 +431,10 @@ class Effects:
         if shape is None or not shape.id_at:
             return
         typed = read_path(entry.record, model.id_path) if model.id_path else entry.id
-        if read_path(body, shape.id_at) != typed:
+        if read_path(body, shape.id_at) == typed:
+            return
+        changed = write_path(copy.deepcopy(body), shape.id_at, typed)
+        if operation.success.generator.contract.is_valid(changed):
             write_path(body, shape.id_at, typed)
 
 

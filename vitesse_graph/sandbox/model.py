@@ -44,11 +44,14 @@ class RecordModel:
     generator: RecordGenerator
     record_at: str = ""
     """Where, inside an item of the list, the record begins that seed records stand for."""
+    id_parameter: JsonSchema | None = None
+    """The schema of the path parameter that takes the id."""
     scopes: dict[tuple[str, ...], Collection] = field(default_factory=dict)
 
     def new_collection(self, seed: str) -> Collection:
         return Collection(
-            self.id_path, IdMaker(id_schema(self.schema, self.id_path), self.resource.noun, seed)
+            self.id_path,
+            IdMaker(id_schema(self.schema, self.id_path), self.id_parameter, self.resource.noun, seed),
         )
 
     def draws(self, count: int, seed: str) -> list[Any]:
@@ -63,11 +66,23 @@ def build_model(
 ) -> RecordModel | None:
     """The model of a collection, learned from its list, read, create or update; None without records."""
     listing = resource.first("list")
-    if listing is not None:
-        model = _from_list(resource, reader, operations(listing.key))
-        if model is not None:
-            return model
-    return _from_single(resource, operations)
+    model = _from_list(resource, reader, operations(listing.key)) if listing is not None else None
+    if model is None:
+        model = _from_single(resource, operations)
+    if model is not None:
+        model.id_parameter = _id_parameter(resource, operations)
+    return model
+
+
+def _id_parameter(resource: Resource, operations: Callable[[str], Operation]) -> JsonSchema | None:
+    for role in ("read", "update", "replace", "delete"):
+        for endpoint, place in resource.endpoints:
+            if endpoint.role == role and place.id_param:
+                for compiled in operations(endpoint.key).parameters:
+                    if compiled.parameter.name == place.id_param:
+                        return compiled.contract.schema
+                return None
+    return None
 
 
 def items_place(operation: Operation) -> str | None:
@@ -131,7 +146,11 @@ def _from_single(resource: Resource, operations: Callable[[str], Operation]) -> 
 
 def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_at: str) -> RecordModel:
     properties = properties_of(schema, schema)
-    if id_path is None or at_path(schema, id_path, schema) is None:
+    asked = (resource.id_param or "").replace("_", "").lower()
+    named = next((name for name in properties if name.replace("_", "").lower() == asked), None)
+    if named is not None:
+        id_path = named  # what the item's path asks for by name identifies it
+    elif id_path is None or at_path(schema, id_path, schema) is None:
         id_path = guess_id(properties, resource.noun, resource.id_param)
     return RecordModel(
         resource=resource,

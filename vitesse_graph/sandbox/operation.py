@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,8 @@ from vitesse_graph.sandbox.bodies import is_json
 from vitesse_graph.state.api_spec import MediaType, OperationDetail, Parameter, Response
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
+
+_IDENTIFIES = re.compile(r"e?mail|phone|external|reference|username|login|sku", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -73,6 +76,16 @@ class Operation:
     @cached_property
     def media_types(self) -> list[MediaType]:
         return self.detail.request_body
+
+    @cached_property
+    def context_names(self) -> list[str]:
+        """Required parameters say *whose* records are listed (an account, a location): they filter nothing.
+
+        Those that identify a record by themselves (an email, an external reference) do.
+        """
+        required = [p.name for p in self.detail.parameters if p.required]
+        required += [str(name) for name in self.body_schema.get("required") or []]
+        return [name for name in required if not _IDENTIFIES.search(name)]
 
     def media_for(self, content_type: str) -> tuple[MediaType, Contract] | None:
         """The declared body of this content type with its contract; None when it is not accepted."""

@@ -101,6 +101,8 @@ def _after(pagination: Pagination, name: str, value: Any, entries: list[Entry], 
         if entry.id == text or (field and str(read_path(entry.record, field)) == text):
             # `ending_before` and its like walk backwards: the page that ends before the record.
             return max(0, index - size) if "before" in name else index + 1
+    if pagination.params_in == "body":
+        return 0  # search bodies demand a position of the first call too; any will do
     raise BadPosition(f"{name}: is not a position of this list")
 
 

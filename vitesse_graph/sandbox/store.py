@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import re
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from vitesse_graph.sandbox.bodies import coerce
 from vitesse_graph.sandbox.places import read_path, write_path
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.synthetic import Contract
+from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
 from vitesse_graph.synthetic.schemas import at_path, flatten, types_of
 
 Record = dict[str, Any]
@@ -30,40 +31,57 @@ class Entry:
 
 
 class IdMaker:
-    """New ids of the kind that the schema asks for; deterministic by seed, never the same twice."""
+    """New ids of the kind that the schema asks for; deterministic by seed, never the same twice.
 
-    def __init__(self, schema: JsonSchema | None, noun: str, seed: str) -> None:
-        self._rng = random.Random(f"ids:{seed}")
+    `parameter` is the schema of the path parameter that takes the id: an id that cannot be asked for
+    is no id.
+    """
+
+    def __init__(self, schema: JsonSchema | None, parameter: JsonSchema | None, noun: str, seed: str) -> None:
+        self._draw = Draw(random.Random(f"ids:{seed}"))
         self._noun = re.sub(r"[^a-z]", "", noun.lower())[:3]
-        flat = flatten(schema or {}, schema or {})
-        types = types_of(flat)
-        self._is_number = bool({"integer", "number"} & set(types)) and "string" not in types
-        self._contract = Contract({k: v for k, v in flat.items() if k not in ("example", "examples", "enum")})
-        self._next = 1_000 + self._rng.randrange(9_000)
+        own = schema or {}
+        flat = {k: v for k, v in flatten(own, own).items() if k not in ("enum", "nullable", "default")}
+        types = [kind for kind in types_of(flat) if kind != "null"]
+        if types:
+            flat["type"] = types if len(types) > 1 else types[0]
+        self.is_number = bool({"integer", "number"} & set(types)) and "string" not in types
+        self._contract = Contract(flat)
+        self._parameter = Contract(parameter or {}, "request")
+        self._drawn = RecordGenerator(flat or {"type": "string"}, name=f"{noun}_id")
+        self._asked = (
+            RecordGenerator(parameter, name=f"{noun}_id", direction="request") if parameter else None
+        )
+        self._next = 1_000 + self._draw.rng.randrange(9_000)
 
-    def make(self, taken: dict[str, Entry]) -> Any:
+    def make(self, taken: Mapping[str, Entry]) -> Any:
         """An id that no entry has."""
-        for _ in range(50):
-            candidate = self._candidate()
-            if str(candidate) not in taken:
-                return candidate
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-
-    def _candidate(self) -> Any:
+        for _ in range(60):
+            for candidate in self._candidates():
+                if str(candidate) not in taken and self._fits(candidate):
+                    return candidate
         self._next += 1
-        if self._is_number:
-            return self._next
-        token = "".join(self._rng.choices("abcdefghijkmnpqrstuvwxyz23456789", k=14))
-        guid = str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-        for text in (
-            f"{self._noun}_{token}" if self._noun else token,
-            guid,
-            str(10**9 + self._next),
-            str(self._next),
-        ):
-            if self._contract.is_valid(text):
-                return text
-        return f"{self._noun}_{token}"
+        return (
+            self._next if self.is_number else str(uuid.UUID(int=self._draw.rng.getrandbits(128), version=4))
+        )
+
+    def _fits(self, candidate: Any) -> bool:
+        asked = coerce(str(candidate), self._parameter.schema, self._parameter.schema)
+        return self._contract.is_valid(candidate) and self._parameter.is_valid(asked)
+
+    def _candidates(self) -> Iterator[Any]:
+        self._next += 1
+        if self.is_number:
+            yield self._next
+        else:
+            token = "".join(self._draw.rng.choices("abcdefghijkmnpqrstuvwxyz23456789", k=14))
+            yield f"{self._noun}_{token}" if self._noun else token
+            yield str(uuid.UUID(int=self._draw.rng.getrandbits(128), version=4))
+            yield str(10**9 + self._next)
+        yield self._drawn.draw(self._draw)
+        if self._asked is not None:
+            asked = self._asked.draw(self._draw)
+            yield asked if self.is_number else str(asked)
 
 
 class Collection:
@@ -103,7 +121,7 @@ class Collection:
             write_path(entry.record, self.id_path, self._typed_id(entry))
 
     def _typed_id(self, entry: Entry) -> Any:
-        return int(entry.id) if self._ids._is_number and entry.id.lstrip("-").isdigit() else entry.id
+        return int(entry.id) if self._ids.is_number and entry.id.lstrip("-").isdigit() else entry.id
 
     def remove(self, entry: Entry) -> None:
         self._entries.pop(entry.id, None)

@@ -1,7 +1,8 @@
 """Whether a value keeps a schema, and if not, where and why: a compiled jsonschema-rs validator.
 
 Compiling repairs what vendors publish (a PCRE-only or broken `pattern` is left out rather than
-refused) and minds the direction: `readOnly` fields are not demanded of a request, `writeOnly` ones
+refused; `oneOf` is read as `anyOf`, since published forms overlap so often that no value at all would
+fit exactly one; `allOf` parts that forbid each other's fields are read as one object) and minds the direction: `readOnly` fields are not demanded of a request, `writeOnly` ones
 not of a response. Messages never hold the offending value.
 """
 
@@ -13,7 +14,7 @@ from typing import Any
 import jsonschema_rs
 
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.synthetic.schemas import Direction, rebuild, resolve
+from vitesse_graph.synthetic.schemas import Direction, flatten, rebuild, resolve
 
 # What the library raises for a schema that it cannot compile.
 _BROKEN: tuple[Any, ...] = (ValueError, jsonschema_rs.ReferencingError)
@@ -65,6 +66,10 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
         pattern = node.get("pattern")
         if isinstance(pattern, str) and not _compiles(pattern):
             node.pop("pattern")
+        if _excludes_itself(node, schema):
+            node = flatten(node, schema)
+        if "oneOf" in node and "anyOf" not in node:
+            node["anyOf"] = node.pop("oneOf")
         if "patternProperties" in node:
             kept = {key: sub for key, sub in node["patternProperties"].items() if _compiles(key)}
             node["patternProperties"] = kept
@@ -82,6 +87,15 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
     prepared.pop("$schema", None)
     prepared.pop("$id", None)
     return prepared
+
+
+def _excludes_itself(node: dict[str, Any], root: JsonSchema) -> bool:
+    """Whether `allOf` parts forbid each other's fields: `additionalProperties: false` meant for the whole."""
+    parts = node.get("allOf")
+    if not isinstance(parts, list) or len(parts) + ("properties" in node) < 2:
+        return False
+    resolved = [resolve(part, root) for part in parts if isinstance(part, dict)]
+    return any(part.get("additionalProperties") is False for part in resolved)
 
 
 def _is_marked(sub: Any, mark: str, root: JsonSchema) -> bool:

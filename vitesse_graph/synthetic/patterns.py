@@ -43,9 +43,10 @@ def pattern_sampler(
     except (re.error, RecursionError, OverflowError):
         return None
 
+    sets: dict[int, str] = {}  # by identity: the tree lives as long as this sampler
+
     def sample(rng: random.Random) -> str:
-        walker = _Walker(rng, min_length, max_length)
-        return walker.many(tree)
+        return _Walker(rng, min_length, max_length, sets).many(tree)
 
     try:
         sample(random.Random(0))
@@ -59,11 +60,14 @@ class _Unwalkable(Exception):
 
 
 class _Walker:
-    def __init__(self, rng: random.Random, min_length: int, max_length: int | None) -> None:
+    def __init__(
+        self, rng: random.Random, min_length: int, max_length: int | None, sets: dict[int, str]
+    ) -> None:
         self.rng = rng
         self.min_length = min_length
         self.max_length = max_length
         self.groups: dict[int, str] = {}
+        self.sets = sets
 
     def many(self, tree: Any) -> str:
         return "".join(self.one(op, argument) for op, argument in tree)
@@ -78,12 +82,16 @@ class _Walker:
         return letters[int(self.rng.random() * len(letters))]
 
     def _in(self, parts: Any) -> str:
+        known = self.sets.get(id(parts))
+        if known is not None:
+            return self.choice(known)
         negated = bool(parts) and parts[0][0] is sre.NEGATE
         letters = "".join(self._letters(op, argument) for op, argument in parts if op is not sre.NEGATE)
         if negated:
             letters = "".join(c for c in _ANY if c not in letters)
         if not letters:
             raise _Unwalkable("empty set")
+        self.sets[id(parts)] = letters
         return self.choice(letters)
 
     def _letters(self, op: Any, argument: Any) -> str:

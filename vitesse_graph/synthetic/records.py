@@ -77,13 +77,16 @@ class RecordGenerator:
         return self._mended(value)
 
     def _mended(self, value: Any) -> Any:
-        """The value without the optional parts that break the schema."""
-        for _ in range(20):
-            problems = [p for p in self.contract.problems(value, 5) if p.rule != "required" and p.pointer]
+        """The value without the optional parts that break the schema: the part itself, else what holds it."""
+        for attempt in range(40):
+            problems = self.contract.problems(value, 5)
             if not problems:
                 break
             for problem in problems:
-                _remove(value, problem.pointer)
+                pointer = problem.pointer[:-1] if problem.rule == "required" else problem.pointer
+                pointer = pointer[: max(0, len(pointer) - attempt // 8)]
+                if pointer:
+                    _remove(value, pointer)
         return value
 
     def records(self, count: int, seed: int = 0, mix: Mix = DEFAULT_MIX) -> Iterator[SyntheticRecord]:
