@@ -55,19 +55,24 @@ async def migrate(connection: Connection) -> None:
     newest = migrations()[-1][0]
     if await _version(connection) >= newest:
         return
-    async with connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
-        done = await _version(connection)
-        for number, body in migrations():
-            if number > done:
-                await connection.execute(body.encode())
-        await connection.execute(
-            "create table if not exists vitesse_runtime.migrations "
-            "(version integer primary key, applied_at timestamptz not null default now())"
-        )
-        await connection.execute(
-            "insert into vitesse_runtime.migrations (version) values (%s) on conflict do nothing", (newest,)
-        )
+    # A session lock, taken before the transaction begins: a transaction that waited for it would still
+    # see the catalogue as it was before.
+    await connection.execute("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
+    try:
+        async with connection.transaction():
+            done = await _version(connection)
+            for number, body in migrations():
+                if number > done:
+                    await connection.execute(body.encode())
+            await connection.execute(
+                "create table if not exists vitesse_runtime.migrations "
+                "(version integer primary key, applied_at timestamptz not null default now())"
+            )
+            await connection.execute(
+                "insert into vitesse_runtime.migrations (version) values (%s) on conflict do nothing", (newest,)
+            )
+    finally:
+        await connection.execute("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))
 
 
 async def _version(connection: Connection) -> int:

@@ -14,7 +14,7 @@ from vitesse_graph.state.definition import IntegrationDefinition
 async def main() -> None:
     definition = IntegrationDefinition.model_validate_json(Path(sys.argv[1]).read_text())
     report = await run_sync(definition, options=Options(patience_seconds=20))
-    print(report.model_dump_json())
+    sys.stdout.write(report.model_dump_json() + "\n")
 
 
 if __name__ == "__main__":
