@@ -50,12 +50,13 @@ async def serve(settings: Settings, tmp_path: Path) -> AsyncIterator[Any]:
         file.write_text(made.model_dump_json())
         port = free_port()
         command = [sys.executable, "-m", "vitesse_graph.runtime", str(file), "--port", str(port)]
-        process = subprocess.Popen(
-            command,
-            env={**os.environ, "DATABASE_URL": url, **environment},
-            stdout=(tmp_path / f"log-{len(started)}").open("wb"),
-            stderr=subprocess.STDOUT,
-        )
+        with (tmp_path / f"log-{len(started)}").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "ignore", **environment},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
         service = Service(process, f"http://127.0.0.1:{port}", session)
         started.append(service)
         for _ in range(500):
