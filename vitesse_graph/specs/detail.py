@@ -13,16 +13,15 @@ _LOCATIONS = ("query", "header", "path", "cookie")
 
 
 def operation_detail(
-    reader: Reader, found: Indexed, security: list[dict[str, list[str]]], *, has_sibling_refs: bool
+    reader: Reader, found: Indexed, security: list[dict[str, list[str]]], writer: SchemaWriter
 ) -> OperationDetail:
     raw, resolver = found.raw, reader.resolver
 
-    def schema(node: Any) -> dict[str, Any]:
-        return SchemaWriter(resolver, has_sibling_refs=has_sibling_refs).write(node)
-
     def media(bodies: list[Body]) -> list[MediaType]:
         return [
-            MediaType(content_type=b.content_type, json_schema=schema(b.schema), example=_example(reader, b))
+            MediaType(
+                content_type=b.content_type, json_schema=writer.write(b.schema), example=_example(reader, b)
+            )
             for b in bodies
         ]
 
@@ -43,7 +42,7 @@ def operation_detail(
                 location=where,
                 required=parameter.get("required") is True or where == "path",
                 description=resolver.text(parameter.get("description")),
-                json_schema=schema(node),
+                json_schema=writer.write(node),
                 style=style if type(style) is str else None,
                 explode=explode if type(explode) is bool else None,
             )
@@ -51,7 +50,7 @@ def operation_detail(
     responses = []
     for status, response in reader.responses(raw):
         headers = {
-            str(name): schema(reader.parameter_schema(resolver.mapping(node)))
+            str(name): writer.write(reader.parameter_schema(resolver.mapping(node)))
             for name, node in resolver.mapping(response.get("headers")).items()
         }
         responses.append(

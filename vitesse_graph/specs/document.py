@@ -18,6 +18,7 @@ from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.operations import RawOperation, Reader
 from vitesse_graph.specs.rank import api_words, rank
 from vitesse_graph.specs.resolve import Resolver
+from vitesse_graph.specs.schema import SchemaWriter
 from vitesse_graph.specs.shapes import dest_shape, source_shape
 from vitesse_graph.state.api_spec import (
     ApiSpec,
@@ -72,7 +73,7 @@ class SpecDocument:
                 self._reader,
                 found,
                 self._indexer.auth.requirements(found.raw),
-                has_sibling_refs=self._has_sibling_refs,
+                self._writer,
             )
         return known
 
@@ -137,9 +138,10 @@ class SpecDocument:
         raise NotFoundError(f"{self._title or 'this API'} has no operation {text!r}{hint}")
 
     @cached_property
-    def _has_sibling_refs(self) -> bool:
-        """From OpenAPI 3.1 on, keywords beside a `$ref` count."""
-        return self.spec_format.startswith(("openapi-3.1", "openapi-3.2", "openapi-4"))
+    def _writer(self) -> SchemaWriter:
+        # From OpenAPI 3.1 on, keywords beside a `$ref` count.
+        has_siblings = self.spec_format.startswith(("openapi-3.1", "openapi-3.2", "openapi-4"))
+        return SchemaWriter(self._reader.resolver, has_sibling_refs=has_siblings)
 
     @cached_property
     def _api_words(self) -> frozenset[str]:

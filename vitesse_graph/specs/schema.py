@@ -6,6 +6,7 @@ as what the vendor wrote, however it folds back on itself.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 from urllib.parse import unquote
 
@@ -44,27 +45,49 @@ _SIBLINGS_30 = (
 
 
 class SchemaWriter:
-    """Translates one schema with the closure of its references."""
+    """Translates schemas of one document, each with the closure of its references.
+
+    A definition is translated once for the whole document, whichever operation asks first.
+    """
 
     def __init__(self, resolver: Resolver, *, has_sibling_refs: bool) -> None:
         self._resolver = resolver
         self._has_siblings = has_sibling_refs
         self._names: dict[str, str] = {}
-        self._waiting: list[tuple[str, Any]] = []
+        """Reference → its name under `$defs`."""
+        self._taken: set[str] = set()
+        self._definitions: dict[str, tuple[Any, frozenset[str]]] = {}
+        """Reference → (translated target, references that it holds itself)."""
+        self._met: set[str] = set()
+        self._lock = threading.Lock()
 
     def write(self, node: Any) -> JsonSchema:
-        """The schema of `node`; {} for what is none."""
-        written = self._schema(node, 0)
-        definitions: dict[str, Any] = {}
-        while self._waiting:
-            name, target = self._waiting.pop()
-            definitions[name] = self._schema(target, 0)
+        """The schema of `node`; {} for what is none. Callers must not change it: parts are shared."""
+        with self._lock:
+            written, waiting = self._translated(node)
+            definitions: dict[str, Any] = {}
+            queue = list(waiting)
+            while queue:
+                ref = queue.pop()
+                name = self._names[ref]
+                if name in definitions:
+                    continue
+                known = self._definitions.get(ref)
+                if known is None:
+                    known = self._definitions[ref] = self._translated(self._resolver.target(ref))
+                definitions[name] = known[0]
+                queue.extend(known[1])
         if isinstance(written, bool):
             written = {} if written else {"not": {}}
         out: JsonSchema = written
         if definitions:
             out = {**out, "$defs": dict(sorted(definitions.items()))}
         return out
+
+    def _translated(self, node: Any) -> tuple[Any, frozenset[str]]:
+        self._met = set()
+        written = self._schema(node, 0)
+        return written, frozenset(self._met)
 
     def _schema(self, node: Any, depth: int) -> Any:
         if type(node) is bool:
@@ -87,14 +110,15 @@ class SchemaWriter:
     def _reference(self, node: dict[str, Any], depth: int) -> Any:
         ref: str = node["$ref"]
         try:
-            target = self._resolver.target(ref)
+            self._resolver.target(ref)
         except LookupError:
             self._resolver.deref(node)  # keeps the warning
             return {}
         name = self._names.get(ref)
         if name is None:
             name = self._names[ref] = self._free_name(ref)
-            self._waiting.append((name, target))
+            self._taken.add(name)
+        self._met.add(ref)
         out: dict[str, Any] = {"$ref": f"#/$defs/{name}"}
         siblings = {
             k: v for k, v in node.items() if k != "$ref" and (self._has_siblings or k in _SIBLINGS_30)
@@ -110,9 +134,8 @@ class SchemaWriter:
     def _free_name(self, ref: str) -> str:
         last = unescape(unquote(ref.rsplit("/", 1)[-1]))
         base = "".join(c if c.isalnum() or c in "._-" else "_" for c in last) or "schema"
-        taken = set(self._names.values())
         name, n = base, 2
-        while name in taken:
+        while name in self._taken:
             name, n = f"{base}_{n}", n + 1
         return name
 

@@ -46,97 +46,126 @@ def _scalar(text: str) -> Any:
     return text
 
 
+_PENDING = object()
+"""In a mapping: no key waits for its value."""
+
+
+class _Frame:
+    """One sequence or mapping that is being filled."""
+
+    __slots__ = ("anchor", "is_map", "key", "merged", "size", "value")
+
+    def __init__(self, is_map: bool, anchor: str | None) -> None:
+        self.is_map, self.anchor = is_map, anchor
+        self.value: Any = {} if is_map else []
+        self.key: Any = _PENDING
+        self.merged: dict[Any, Any] = {}
+        self.size = 2
+
+
 class _Builder:
-    """Makes plain values of composed nodes, sharing the value wherever the node is shared."""
+    """Makes plain values of parser events with a stack of its own: nesting never reaches the C stack.
+
+    Aliases share their value. `size` is what a value would take when written out, aliases and all.
+    """
 
     def __init__(self, name: str, findings: Findings, max_bytes: int) -> None:
         self.name, self.findings, self.max_bytes = name, findings, max_bytes
-        self._made: dict[int, tuple[Any, int]] = {}
-        self._open: set[int] = set()
+        self._anchors: dict[str, tuple[Any, int] | None] = {}
+        self._stack: list[_Frame] = []
+        self.result: Any = None
+        self.is_done = False
 
-    def build(self, node: yaml.Node, depth: int = 0) -> tuple[Any, int]:
-        """(value, bytes it would take when written out). Raises SpecError over the limit."""
-        known = self._made.get(id(node))
-        if known is not None:
-            return known
-        if depth > _MAX_DEPTH:
-            raise SpecError(f"{self.name} nests deeper than {_MAX_DEPTH} levels (fixed limit)")
-        self._refuse_objects(node)
-        if isinstance(node, yaml.ScalarNode):
-            made = self._scalar_value(node), len(node.value) + 3
-        elif id(node) in self._open:
-            raise SpecError(f"{self.name} holds a YAML alias inside its own anchor (line {self._line(node)})")
-        else:
-            self._open.add(id(node))
-            made = (
-                self._sequence(node, depth) if isinstance(node, yaml.SequenceNode) else self._map(node, depth)
+    def take(self, event: yaml.Event) -> None:
+        """Raises SpecError over a limit, or at a tag that would construct an object."""
+        if isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+            return
+        if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+            self._close()
+            return
+        if not isinstance(event, yaml.ScalarEvent | yaml.SequenceStartEvent | yaml.MappingStartEvent):
+            return
+        if event.tag is not None and "python/" in event.tag:
+            raise SpecError(
+                f"{self.name} asks to construct a Python object (line {_line(event)}: tag {event.tag[:60]}); "
+                "such tags are refused"
             )
-            self._open.discard(id(node))
-        if made[1] > self.max_bytes:
+        if isinstance(event, yaml.ScalarEvent):
+            is_text = bool(event.style) or event.tag == _TAG + "str"
+            if not is_text and event.value == "<<":
+                value: Any = _MERGE
+            else:
+                value = event.value if is_text else _scalar(event.value)
+            self._finish(value, len(event.value) + 3, event.anchor, event)
+            return
+        if len(self._stack) >= _MAX_DEPTH:
+            raise SpecError(f"{self.name} nests deeper than {_MAX_DEPTH} levels (fixed limit)")
+        if event.anchor is not None:
+            self._anchors[event.anchor] = None
+        self._stack.append(_Frame(isinstance(event, yaml.MappingStartEvent), event.anchor))
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        known = self._anchors.get(event.anchor or "")
+        if known is None:
+            where = "inside its own anchor" if event.anchor in self._anchors else "without an anchor"
+            raise SpecError(f"{self.name} holds a YAML alias {where} (line {_line(event)})")
+        self._finish(known[0], known[1], None, event)
+
+    def _close(self) -> None:
+        frame = self._stack.pop()
+        for key, value in frame.merged.items():
+            frame.value.setdefault(key, value)
+        self._finish(frame.value, frame.size, frame.anchor, None)
+
+    def _finish(self, value: Any, size: int, anchor: str | None, event: yaml.Event | None) -> None:
+        if size > self.max_bytes:
             raise SpecError(
                 f"{self.name} grows beyond {self.max_bytes} bytes through its YAML aliases; "
                 "VITESSE_MAX_SPEC_BYTES raises the limit"
             )
-        self._made[id(node)] = made
-        return made
+        if anchor is not None:
+            self._anchors[anchor] = (value, size)
+        if not self._stack:
+            self.result, self.is_done = value if value is not _MERGE else "<<", True
+            return
+        frame = self._stack[-1]
+        frame.size += size + 1
+        if not frame.is_map:
+            frame.value.append(value if value is not _MERGE else "<<")
+        elif frame.key is _PENDING:
+            frame.key = value
+        else:
+            key, frame.key = frame.key, _PENDING
+            self._put(frame, key, value, event)
 
-    def _refuse_objects(self, node: yaml.Node) -> None:
-        if "python/" in node.tag:
-            raise SpecError(
-                f"{self.name} asks to construct a Python object (line {self._line(node)}: tag {node.tag[:60]}); "
-                "such tags are refused"
-            )
-
-    def _scalar_value(self, node: yaml.ScalarNode) -> Any:
-        is_said_text = node.tag == _TAG + "str" and (node.value in _WORDS or _INT.match(node.value))
-        return node.value if node.style is not None or is_said_text else _scalar(node.value)
-
-    def _sequence(self, node: yaml.SequenceNode, depth: int) -> tuple[list[Any], int]:
-        items, size = [], 2
-        for child in node.value:
-            value, bytes_ = self.build(child, depth + 1)
-            items.append(value)
-            size += bytes_ + 1
-        return items, size
-
-    def _map(self, node: yaml.Node, depth: int) -> tuple[dict[Any, Any], int]:
-        result: dict[Any, Any] = {}
-        merged: dict[Any, Any] = {}
-        size = 2
-        for key_node, value_node in node.value:
-            value, bytes_ = self.build(value_node, depth + 1)
-            size += bytes_ + 1
-            if isinstance(key_node, yaml.ScalarNode) and key_node.value == "<<" and key_node.style is None:
-                self._merge(merged, value)
-                continue
-            key, bytes_ = self.build(key_node, depth + 1)
-            size += bytes_ + 1
-            if isinstance(key, dict | list):
-                self.findings.add("odd_key", f"line {self._line(key_node)}: a key is no scalar; passed over")
-                continue
-            self._put(result, key, value, key_node)
-        for key, value in merged.items():
-            result.setdefault(key, value)
-        return result, size
-
-    def _put(self, result: dict[Any, Any], key: Any, value: Any, node: yaml.Node) -> None:
-        if key in result:
-            old = result[key]
+    def _put(self, frame: _Frame, key: Any, value: Any, event: yaml.Event | None) -> None:
+        if key is _MERGE:
+            for source in value if isinstance(value, list) else [value]:
+                for name, item in source.items() if isinstance(source, dict) else ():
+                    frame.merged.setdefault(name, item)
+                    frame.size += 1
+            return
+        if isinstance(key, dict | list):
+            self.findings.add("odd_key", "a key is no scalar; it was passed over")
+            return
+        if key in frame.value:
+            old = frame.value[key]
             both = isinstance(old, dict) and isinstance(value, dict) and str(key).startswith("/")
             said = "both were read" if both else "the last was kept"
-            self.findings.add("duplicate_key", f"line {self._line(node)}: {key} stands twice; {said}")
+            where = f"line {_line(event)}: " if event is not None else ""
+            self.findings.add("duplicate_key", f"{where}{key} stands twice; {said}")
             if both:
                 value = {**old, **value}
-        result[key] = value
+        frame.value[key] = value
 
-    def _merge(self, merged: dict[Any, Any], value: Any) -> None:
-        for source in value if isinstance(value, list) else [value]:
-            if isinstance(source, dict):
-                for key, item in source.items():
-                    merged.setdefault(key, item)
 
-    def _line(self, node: yaml.Node) -> int:
-        return node.start_mark.line + 1 if node.start_mark is not None else 0
+_MERGE = object()
+"""The key `<<`, unquoted."""
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark is not None else 0
 
 
 def load_patiently(text: str, name: str, findings: Findings, *, max_bytes: int) -> Any:
@@ -157,25 +186,18 @@ def load_patiently(text: str, name: str, findings: Findings, *, max_bytes: int) 
 
 
 def _load(text: str, name: str, findings: Findings, max_bytes: int) -> Any:
-    loader = yaml.CSafeLoader(text)
+    builder = _Builder(name, findings, max_bytes)
+    events = yaml.parse(text, Loader=yaml.CSafeLoader)
+    for event in events:
+        if builder.is_done:
+            break
+        builder.take(event)
     try:
-        if not loader.check_node():
-            return None
-        node = loader.get_node()
-        try:
-            if loader.check_node():
-                findings.add("several_documents", "the file holds several YAML documents; the first was read")
-        except yaml.YAMLError:
-            findings.add("several_documents", "text after the end of the first YAML document was passed over")
-    except RecursionError as error:
-        raise SpecError(
-            f"{name} nests too deeply to be read (about {_MAX_DEPTH} levels, fixed limit)"
-        ) from error
-    finally:
-        loader.dispose()
-    if node is None:
-        return None
-    return _Builder(name, findings, max_bytes).build(node)[0]
+        if any(isinstance(event, yaml.DocumentStartEvent) for event in events):
+            findings.add("several_documents", "the file holds several YAML documents; the first was read")
+    except yaml.YAMLError:
+        findings.add("several_documents", "text after the end of the first YAML document was passed over")
+    return builder.result
 
 
 def _brief(error: yaml.YAMLError) -> str:

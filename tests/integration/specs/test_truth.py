@@ -118,7 +118,7 @@ async def test_every_operation_resolves_and_every_schema_compiles(entry: dict[st
     import jsonschema_rs
 
     document = await _document(entry)
-    for endpoint in document.spec.endpoints[::15]:
+    for endpoint in document.spec.endpoints[:: max(1, len(document.spec.endpoints) // 12)]:
         detail = document.operation(endpoint.key)
         media = [*detail.request_body, *(m for response in detail.responses for m in response.content)]
         for body in media:
