@@ -75,8 +75,10 @@ def references_of(definition: IntegrationDefinition) -> list[str]:
     return list(dict.fromkeys(ref for ref in found if ref))
 
 
-_NEEDED = ("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "SSL_CERT_FILE")
-_NEEDED += ("SSL_CERT_DIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
+_NEEDED = (
+    *("PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "SSL_CERT_FILE"),
+    *("SSL_CERT_DIR", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "COVERAGE_PROCESS_START"),
+)
 
 
 def workload_environment(

@@ -42,7 +42,7 @@ def process_started_at(pid: int) -> float | None:
 def _started_at_elsewhere(pid: int) -> float | None:
     if Path("/proc/self/stat").exists():
         return None
-    import psutil  # where there is no /proc
+    import psutil  # type: ignore[import-untyped]  # where there is no /proc
 
     try:
         process = psutil.Process(pid)

