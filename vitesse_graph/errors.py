@@ -18,8 +18,12 @@ record's value. Problems in customers' documents and data are findings (values),
 from __future__ import annotations
 
 
-class VitesseError(Exception):
-    """Root of the tree; `str(error)` is fit to be shown to a person."""
+class VitesseError(RuntimeError):
+    """Root of the tree; `str(error)` is fit to be shown to a person.
+
+    A RuntimeError because the LangGraph server shows the messages of Python's own kinds to clients
+    and replaces all others by "an internal error occurred".
+    """
 
 
 class InputError(VitesseError):

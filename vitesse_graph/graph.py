@@ -46,9 +46,40 @@ def route_start(state: SharedWhiteboardState) -> AnyStep:
     return state.next_step or "discovery"  # type: ignore[return-value]
 
 
-async def route_tested(state: SharedWhiteboardState) -> Literal["map", "review_guardian"]:
-    """Back to mapping with the findings while that may help; a person or the end otherwise."""
+def onward(state: SharedWhiteboardState) -> str:
+    """Where the last node said the run goes on; a failed or finished one ends."""
+    return END if state.status == "failed" or state.next_step is None else state.next_step
+
+
+def route_reviewed_discovery(
+    state: SharedWhiteboardState,
+) -> Literal["discovery", "ingest", "review_discovery", "__end__"]:
+    return onward(state)  # type: ignore[return-value]
+
+
+def route_reviewed_ingest(
+    state: SharedWhiteboardState,
+) -> Literal["ingest", "map", "review_ingest", "__end__"]:
+    return onward(state)  # type: ignore[return-value]
+
+
+def route_reviewed_map(state: SharedWhiteboardState) -> Literal["map", "guardian", "review_map", "__end__"]:
+    return onward(state)  # type: ignore[return-value]
+
+
+def route_tested(state: SharedWhiteboardState) -> Literal["map", "review_guardian"]:
+    """Back to mapping with the findings while that may help; else to a person."""
     return "map" if state.next_step == "map" else "review_guardian"
+
+
+def route_reviewed_guardian(
+    state: SharedWhiteboardState,
+) -> Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]:
+    return onward(state)  # type: ignore[return-value]
+
+
+def route_healed(state: SharedWhiteboardState) -> Literal["ingest", "map", "guardian", "__end__"]:
+    return onward(state)  # type: ignore[return-value]
 
 
 def build_graph() -> Builder:
@@ -79,10 +110,15 @@ def build_graph() -> Builder:
 
     builder.add_conditional_edges(START, route_start)
     builder.add_edge("discovery", "review_discovery")
+    builder.add_conditional_edges("review_discovery", route_reviewed_discovery)
     builder.add_edge("ingest", "review_ingest")
+    builder.add_conditional_edges("review_ingest", route_reviewed_ingest)
     builder.add_edge("map", "review_map")
+    builder.add_conditional_edges("review_map", route_reviewed_map)
     builder.add_conditional_edges("guardian", route_tested)
+    builder.add_conditional_edges("review_guardian", route_reviewed_guardian)
     builder.add_edge("deploy", END)
+    builder.add_conditional_edges("heal", route_healed)
     return builder
 
 

@@ -1,7 +1,9 @@
 """The gates between the steps: each does nothing but ask a person, and route.
 
 LangGraph runs a node again from its start when it resumes, so nothing here has an effect: the
-proposal is made from the state, the answer becomes an update and a destination.
+proposal is made from the state, the answer becomes an update. Where the run goes on stands in
+`next_step`, which the edges in `graph.py` read; so a state edited by hand goes on from there too. A
+gate that goes on waiting leaves `next_step` alone: it is the gate's own name.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
-from langgraph.types import Command, interrupt
+from langgraph.types import interrupt
 
 from vitesse_graph.errors import InputError
 from vitesse_graph.nodes.proposals import build_proposal
@@ -33,7 +35,6 @@ from vitesse_graph.state.review import (
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, StepError, log_entry, now_iso
 
 Update = dict[str, Any]
-ENDED: Literal["__end__"] = "__end__"
 
 
 def needs_person(gate: GateName, state: SharedWhiteboardState, context: VitesseContext) -> bool:
@@ -127,56 +128,50 @@ def _with_specs(state: SharedWhiteboardState, parameters: IngestParameters | Dis
     return {"discovered_apis": found.model_copy(update=update).dump()} if update else {}
 
 
-async def review_discovery(
-    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
-) -> Command[Literal["discovery", "ingest", "review_discovery", "__end__"]]:
+async def review_discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
     """Are these the two APIs?"""
     gate: Literal["review_discovery"] = "review_discovery"
     context = context_of(runtime)
     if not needs_person(gate, state, context) or _already_decided(gate, state):
-        return Command(goto="ingest", update={"next_step": "ingest"})
+        return {"next_step": "ingest"}
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
-        return Command(goto=gate, update=noted)
+        return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "discovery")})
+        return {**record, **_rejected(gate, decision, "discovery")}
     if decision.type == "retry":
-        return Command(goto="discovery", update={**record, "next_step": "discovery"})
+        return {**record, "next_step": "discovery"}
     update = {**record, "next_step": "ingest"}
     if isinstance(decision.edited, DiscoveryEdit):
         # Other APIs by name have to be looked up: discovery does that, with the request changed.
-        return Command(
-            goto="discovery", update={**record, **_given(decision.edited), "next_step": "discovery"}
-        )
+        return {**record, **_given(decision.edited), "next_step": "discovery"}
     if isinstance(decision.parameters, IngestParameters):
         update |= _with_specs(state, decision.parameters)
-    return Command(goto="ingest", update=update)
+    return update
 
 
-async def review_ingest(
-    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
-) -> Command[Literal["ingest", "map", "review_ingest", "__end__"]]:
+async def review_ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
     """Are these the endpoints, and is what was guessed right?"""
     gate: Literal["review_ingest"] = "review_ingest"
     context = context_of(runtime)
     if not needs_person(gate, state, context) or _already_decided(gate, state):
-        return Command(goto="map", update={"next_step": "map"})
+        return {"next_step": "map"}
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
-        return Command(goto=gate, update=noted)
+        return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "ingest")})
+        return {**record, **_rejected(gate, decision, "ingest")}
     said = _given(decision.edited if isinstance(decision.edited, EndpointEdit) else None)
     if isinstance(decision.parameters, MapParameters):
         said |= _given(decision.parameters)
     if decision.type == "retry":
-        return Command(goto="ingest", update={**record, **said, "next_step": "ingest"})
+        return {**record, **said, "next_step": "ingest"}
     if _other_endpoints(state, said):
         # The shapes of other endpoints have to be read before they can be mapped.
-        return Command(goto="ingest", update={**record, **said, "next_step": "ingest"})
-    return Command(goto="map", update={**record, **said, "next_step": "map"})
+        return {**record, **said, "next_step": "ingest"}
+    return {**record, **said, "next_step": "map"}
 
 
 def _other_endpoints(state: SharedWhiteboardState, said: Update) -> bool:
@@ -227,62 +222,58 @@ def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdi
     return mapping
 
 
-async def review_map(
-    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
-) -> Command[Literal["map", "guardian", "review_map", "__end__"]]:
+async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
     """Are these the right fields? Rows may be edited here."""
     gate: Literal["review_map"] = "review_map"
     context = context_of(runtime)
     if not needs_person(gate, state, context):
-        return Command(goto="guardian", update={"next_step": "guardian"})
+        return {"next_step": "guardian"}
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
-        return Command(goto=gate, update=noted)
+        return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "map")})
+        return {**record, **_rejected(gate, decision, "map")}
     said = _given(decision.parameters if isinstance(decision.parameters, TestParameters) else None)
     if decision.type == "retry":
-        return Command(goto="map", update={**record, **said, "next_step": "map"})
+        return {**record, **said, "next_step": "map"}
     update = {**record, **said, "next_step": "guardian"}
     if isinstance(decision.edited, MappingEdit):
         try:
             update["mapping_logic"] = edited_mapping(state, decision.edited).dump()
         except InputError as error:
-            return Command(goto=gate, update={"review_error": str(error)})
-    return Command(goto="guardian", update=update)
+            return {"review_error": str(error)}
+    return update
 
 
-async def review_guardian(
-    state: SharedWhiteboardState, runtime: Runtime[VitesseContext]
-) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
+async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
     """May it be deployed? What did not pass cannot be approved, only edited, retried or rejected."""
     gate: Literal["review_guardian"] = "review_guardian"
     context = context_of(runtime)
     has_passed = state.test_results is not None and state.test_results.passed
     is_healing = state.healing is not None and state.healing.outcome == "open"
     if not has_passed and is_healing:
-        return Command(goto="heal", update={"next_step": "heal"})
+        return {"next_step": "heal"}
     if not needs_person(gate, state, context):
         if has_passed:
-            return Command(goto="deploy", update={"next_step": "deploy"})
-        return Command(goto=ENDED, update=_not_passed(state))
+            return {"next_step": "deploy"}
+        return _not_passed(state)
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
-        return Command(goto=gate, update=noted)
+        return noted
     if decision.type == "approve" and not has_passed:
         refused = (
             f"health {state.health_score or 0:.0f} has not passed, so it cannot be approved: "
             "edit the rows (edited.transformations), retry or reject"
         )
-        return Command(goto=gate, update={"review_error": refused})
+        return {"review_error": refused}
     record = _record(gate, decision, context)
     if decision.type == "reject":
         if is_healing:
-            return Command(goto="heal", update={**record, "next_step": "heal"})
-        return Command(goto=ENDED, update={**record, **_rejected(gate, decision, "guardian")})
+            return {**record, "next_step": "heal"}
+        return {**record, **_rejected(gate, decision, "guardian")}
     if decision.type == "retry":
-        return Command(goto="guardian", update={**record, "retry_count": 0, "next_step": "guardian"})
+        return {**record, "retry_count": 0, "next_step": "guardian"}
     return _approved(gate, decision, state, record, has_passed)
 
 
@@ -292,28 +283,25 @@ def _approved(
     state: SharedWhiteboardState,
     record: Update,
     has_passed: bool,
-) -> Command[Literal["guardian", "deploy", "heal", "review_guardian", "__end__"]]:
+) -> Update:
     wishes: Update = {}
     if isinstance(decision.edited, GuardianEdit):
         if decision.edited.transformations is not None:
             try:
                 mapping = edited_mapping(state, decision.edited)
             except InputError as error:
-                return Command(goto=gate, update={"review_error": str(error)})
-            update = {**record, "mapping_logic": mapping.dump(), "retry_count": 0, "next_step": "guardian"}
-            return Command(goto="guardian", update=update)
+                return {"review_error": str(error)}
+            return {**record, "mapping_logic": mapping.dump(), "retry_count": 0, "next_step": "guardian"}
         wishes |= _given(decision.edited)
     if isinstance(decision.parameters, DeployParameters):
         wishes |= _given(decision.parameters)
     if not has_passed:
-        return Command(
-            goto=gate, update={"review_error": "only edited rows can change a test that did not pass"}
-        )
+        return {"review_error": "only edited rows can change a test that did not pass"}
     update = {**record, "next_step": "deploy"}
     if wishes:
         before = state.deployment_config.dump() if state.deployment_config else {}
         update["deployment_config"] = {**before, **wishes}
-    return Command(goto="deploy", update=update)
+    return update
 
 
 def _not_passed(state: SharedWhiteboardState) -> Update:

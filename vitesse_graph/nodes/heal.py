@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
-from langgraph.types import Command
 
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.nodes.evidence import Evidence, gather_evidence
@@ -98,7 +97,7 @@ def _route(
     return END, {}
 
 
-async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Command[Destination]:
+async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: `health_report` and what is deployed. Writes: `healing`, and what the strategy changes."""
     from vitesse_graph.healing import choose_strategy
 
@@ -147,10 +146,7 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
     )
     summary = episode.log[-1]
     emit(runtime, "heal", "finished", summary=summary, seconds=clock.seconds)
-    return Command(
-        goto=goto,
-        update={**update, "healing": episode.dump(), **log_entry("heal", summary, clock.seconds)},
-    )
+    return {**update, "healing": episode.dump(), **log_entry("heal", summary, clock.seconds)}
 
 
 def _close(episode: HealingEpisode, strategy: HealStrategy | None) -> dict[str, Any]:

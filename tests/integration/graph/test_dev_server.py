@@ -98,8 +98,7 @@ async def test_studio_can_drive_a_thread_from_intent_to_the_last_gate(
 ) -> None:
     log = tmp_path / "dev.log"
     thread_id = str(uuid.uuid4())
-    async with dev_server(data_dir, stands, log) as url:
-        client = get_client(url=url)
+    async with dev_server(data_dir, stands, log) as url, get_client(url=url) as client:
         assistant = (await client.assistants.search())[0]
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert "user_intent" in schemas["input_schema"]["properties"]
@@ -147,8 +146,7 @@ async def test_studio_can_drive_a_thread_from_intent_to_the_last_gate(
         assert "last_name" not in rows
 
     # another server, the same Postgres
-    async with dev_server(data_dir, stands, log) as url:
-        client = get_client(url=url)
+    async with dev_server(data_dir, stands, log) as url, get_client(url=url) as client:
         await client.threads.create(thread_id=thread_id, if_exists="do_nothing")
         state = await client.threads.get_state(thread_id)
         assert state["next"] == ["review_map"]
