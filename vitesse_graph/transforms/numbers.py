@@ -128,11 +128,14 @@ def _scaler(name: str, summary: str, power: int, inverse: str) -> None:
         absolute: bool = False,
     ) -> Apply:
         own = int(decimals)
+        rounder(own, rounding)
         table = {code.upper(): int(places) for code, places in (currency_decimals or {}).items()}
 
         def scale(value: Any) -> int | float | str:
             places = own
             if isinstance(value, list):
+                if not value:
+                    raise TransformProblem("not a number")
                 value, currency = value[0], value[1] if len(value) > 1 else None
                 places = currency_exponent(currency, own, table)
             number = to_decimal(value)

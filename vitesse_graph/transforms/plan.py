@@ -255,7 +255,7 @@ def _set_custom(row: Row, config: dict[str, Any]) -> None:
         row.is_constant, row.constant = True, first["params"]["value"]
         return
     row.many = entry.many and len(row.sources) > 1 and "combine" not in config
-    if entry.whole:
+    if entry.whole and not row.many:
         row.reduce = "all" if not row.explicit_reduce else row.reduce
     if entry.name in _SEES_EMPTY:
         row.empty_is_null, row.sees_null = False, entry.name != "enum_map"
