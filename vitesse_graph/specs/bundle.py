@@ -23,7 +23,6 @@ from vitesse_graph.settings import Settings
 from vitesse_graph.specs.fetch import Fetcher, is_url, read_file
 from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.parse import parse
-from vitesse_graph.specs.recognise import looks_like_text
 from vitesse_graph.specs.resolve import Resolver
 
 PLACE = "x-external-documents"
@@ -37,6 +36,7 @@ _NAME_MAPS = frozenset(
     }
 )  # fmt: skip
 """Keys whose value maps free names to nodes: inside them `example` and `x-…` are names like any other."""
+_TEXT_FILES = frozenset({".md", ".markdown", ".txt", ".html"})
 _AT_ONCE = 16
 
 
@@ -167,19 +167,10 @@ class Bundler:
         return await asyncio.to_thread(self._parse_part, data, url)
 
     def _parse_part(self, data: bytes, url: str) -> Any:
-        """A part of the document; a file that is neither JSON nor YAML (an introduction in Markdown) is text."""
-        try:
-            tree = parse(data, url, self._findings, max_bytes=self._settings.max_spec_bytes)
-        except SpecError:
-            text = data.decode("utf-8", "replace")
-            if looks_like_text(text) == "plain text" and Path(urlsplit(url).path).suffix.lower() in (
-                ".md",
-                ".txt",
-                ".markdown",
-                "",
-            ):
-                return text
-            raise
+        """A part of the document; a text file (an introduction in Markdown) is text, whatever it looks like."""
+        if Path(urlsplit(url).path).suffix.lower() in _TEXT_FILES:
+            return data.decode("utf-8", "replace")
+        tree = parse(data, url, self._findings, max_bytes=self._settings.max_spec_bytes)
         return tree if tree is not None else {}
 
     def _rewrite_all(self, documents: dict[str, Any], root: str) -> None:

@@ -188,7 +188,7 @@ _schema = st.recursive(
     ),
     max_leaves=6,
 )
-_documents = st.fixed_dictionaries({name: _schema for name in "ABCDE"})
+_documents = st.fixed_dictionaries(dict.fromkeys("ABCDE", _schema))
 
 
 def _refs(node: Any) -> list[str]:
