@@ -6,12 +6,13 @@ Prints {"elapsed": seconds inside, "records": n, "status": …}.
 
 from __future__ import annotations
 
-import asyncio
+
 import json
 import sys
 import time
 
 from vitesse_graph.runtime.engine import run_sync
+from vitesse_graph.runtime.tuning import run_tuned
 from vitesse_graph.state.api_spec import Pagination
 from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, SourceSide
 from vitesse_graph.state.mapping import MappingLogic, Transformation
@@ -87,4 +88,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    run_tuned(main())

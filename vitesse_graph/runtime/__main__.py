@@ -13,6 +13,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vitesse_graph.errors import InputError, VitesseError
+from vitesse_graph.runtime.tuning import run_tuned
 from vitesse_graph.state.definition import IntegrationDefinition
 
 
@@ -79,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     options = parser.parse_args(arguments)
     try:
-        asyncio.run(serve(load_definition(options.definition), options.host, options.port))
+        run_tuned(serve(load_definition(options.definition), options.host, options.port))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
         return 2
