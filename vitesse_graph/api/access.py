@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from vitesse_graph.api.principals import LOCAL, RANK, Principal
 from vitesse_graph.api.problems import Refusal
@@ -42,8 +43,10 @@ def host_of(header: str) -> str:
 class Access:
     """Knows who calls. `keys` and `settings` are all it needs."""
 
-    def __init__(self, keys: ApiKeys, settings: Settings) -> None:
+    def __init__(self, keys: ApiKeys, settings: Settings, *, pages: Iterable[str] = ()) -> None:
         self._keys = keys
+        allowed = (origin.strip() for origin in settings.cors_origins.split(","))
+        self._pages = frozenset([*pages, *(origin for origin in allowed if origin)])
         secret = settings.jwt_secret.get_secret_value() if settings.jwt_secret else ""
         self._jwt_secret = secret
         self._verified: dict[str, tuple[float, Principal]] = {}
@@ -74,9 +77,16 @@ class Access:
         if await self.is_open():
             # A page in a browser could call by a name that it has pointed here: the name must be ours.
             if is_loopback(client) and is_loopback(host_of(headers.get("host", "localhost"))):
+                self._ensure_own_page(headers.get("origin"))
                 return LOCAL
             raise Refusal(401, "no key is configured, so only this machine may call: `vitesse serve --help`")
         raise _unauthorised("give an API key (X-API-Key) or a token (Authorization: Bearer …)")
+
+    def _ensure_own_page(self, origin: str | None) -> None:
+        """Raises a 403 when some page of the web makes the browser call."""
+        if origin is None or origin in self._pages or is_loopback(urlsplit(origin).hostname or "-"):
+            return
+        raise Refusal(403, "a page of another origin may not call; VITESSE_CORS_ORIGINS lists those that may")
 
     async def _by_token(self, token: str) -> Principal:
         if token.startswith(KEY_PREFIX):

@@ -21,10 +21,10 @@ from vitesse_graph.api.progress import Progress
 from vitesse_graph.api.redo import Redo
 from vitesse_graph.api.rest_service import RestService
 from vitesse_graph.api.routes import all_routes
+from vitesse_graph.api.secret_services import open_vault_services
 from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.registry.keys import ApiKeys
 from vitesse_graph.registry.requests import AcceptedRequests
-from vitesse_graph.registry.vault import open_vault
 from vitesse_graph.settings import Settings
 
 ServiceProvider = Callable[[], AbstractAsyncContextManager[RestService]]
@@ -60,7 +60,7 @@ async def open_api(
                 settings=settings,
                 service=service,
                 registry=service.services.registry,
-                vault=await open_vault(settings, pool),
+                vault=service.services.vault,
                 keys=keys,
                 access=Access(keys, settings),
                 acceptance=acceptance,
@@ -121,11 +121,10 @@ def in_process(settings: Settings) -> ServiceProvider:
 
     @asynccontextmanager
     async def provide() -> AsyncIterator[RestService]:
-        from vitesse_graph.graph import open_graph
+        from vitesse_graph.checkpoints import open_saver
+        from vitesse_graph.graph import compile_graph
 
-        async with open_graph(settings) as graph:
-            if graph.services is None:
-                raise AssertionError("open_graph binds services")
-            yield RestService(graph, graph.services)
+        async with open_saver(settings) as saver, open_vault_services(settings) as services:
+            yield RestService(compile_graph(saver).with_services(services), services)
 
     return provide

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import aiohttp
 from langchain_core.runnables import RunnableConfig
 
+from vitesse_graph.api.secret_services import VaultServices
 from vitesse_graph.api.service import IntegrationService, OnEvent, Outcome, PregelLike
-from vitesse_graph.api.steps import OF_GATE, STEPS, ensure_callable, place_of, rewound
+from vitesse_graph.api.steps import STEPS, ensure_callable, place_of, rewound
 from vitesse_graph.checkpoints.limiter import restore
 from vitesse_graph.errors import ConflictError, NotFoundError, UpstreamError
 from vitesse_graph.registry.mappings import MappingVersions
-from vitesse_graph.services import Services
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.mapping import MappingLogic, Transformation
@@ -21,6 +21,13 @@ from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 _AFTER: dict[str, str] = {step.gate: step.after for step in STEPS.values()}
 HISTORY_LIMIT = 200
+
+
+@runtime_checkable
+class OwnsThreads(Protocol):
+    """A graph whose server keeps a record of every thread."""
+
+    async def ensure_thread(self, thread_id: str, metadata: dict[str, Any]) -> bool: ...
 
 
 class HistoryEntry(Model):
@@ -33,6 +40,7 @@ class HistoryEntry(Model):
     made_by: str = ""
     """`loop` for a step that ran, `update` for an edit, `fork` for a restored one, `input`."""
     next: list[str]
+    """The nodes that would run from here; a `review_*` gate is where a restored thread asks again."""
     status: str = ""
     health_score: float | None = None
     mapping_version: int | None = None
@@ -42,7 +50,9 @@ class HistoryEntry(Model):
 class RestService(IntegrationService):
     """As `IntegrationService`; every run also leaves its mark on the read model."""
 
-    def __init__(self, graph: PregelLike, services: Services) -> None:
+    services: VaultServices
+
+    def __init__(self, graph: PregelLike, services: VaultServices) -> None:
         super().__init__(graph, services)
         self.versions = MappingVersions(
             services.pool, patience_seconds=services.settings.database_patience_seconds
@@ -51,9 +61,17 @@ class RestService(IntegrationService):
     async def _run(
         self, integration_id: str, given: Any, context: VitesseContext | None, on_event: OnEvent | None
     ) -> Outcome:
-        outcome = await super()._run(integration_id, given, context, on_event)
+        async with self.services.reading(await self._credentials(integration_id, given)):
+            outcome = await super()._run(integration_id, given, context, on_event)
         await self._record(outcome, context.actor if context is not None else "")
         return outcome
+
+    async def _credentials(self, integration_id: str, given: Any) -> set[str]:
+        """The references that a run may need: those on the whiteboard and those it is given."""
+        snapshot = await self._graph.aget_state(self.config(integration_id))
+        names = ("source_auth", "dest_auth")
+        said = [snapshot.values, given] if isinstance(given, dict) else [snapshot.values]
+        return {str(values[name]) for values in said for name in names if values and values.get(name)}
 
     async def _record(self, outcome: Outcome, actor: str, reason: str = "") -> None:
         """Rejections and edits end without a step that would write the row: it is written here."""
@@ -67,6 +85,39 @@ class RestService(IntegrationService):
         mapping = values.get("mapping_logic")
         if mapping and outcome.status not in ("discovering", "mapping"):
             await self.versions.keep(outcome.integration_id, mapping, changed_by=actor, reason=reason)
+
+    async def _existing(self, integration_id: str) -> Outcome:
+        """As the parent's; a server that brings its own threads is told of those made elsewhere."""
+        try:
+            return await super()._existing(integration_id)
+        except NotFoundError:
+            if not await self._adopt(integration_id):
+                raise NotFoundError(f"no integration {integration_id}") from None
+            return await super()._existing(integration_id)
+
+    async def _adopt(self, integration_id: str) -> bool:
+        """Makes the server's own record of a thread, with who owns it. False where nothing is needed."""
+        if not isinstance(self._graph, OwnsThreads):
+            return False
+        try:
+            row = await self.services.registry.integration(integration_id)
+        except NotFoundError:
+            return False
+        return await self._graph.ensure_thread(
+            integration_id, {"owner": row.created_by, "tenant": row.tenant}
+        )
+
+    async def start(
+        self,
+        request: dict[str, Any],
+        *,
+        integration_id: str | None = None,
+        context: VitesseContext | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Outcome:
+        if integration_id is not None:
+            await self._adopt(integration_id)
+        return await super().start(request, integration_id=integration_id, context=context, on_event=on_event)
 
     async def find(self, integration_id: str) -> Outcome | None:
         """As `look`, None where the thread has no checkpoint yet."""
@@ -272,7 +323,7 @@ def _entry(snapshot: Any) -> HistoryEntry:
         created_at=snapshot.created_at,
         number=int(metadata.get("step", 0)),
         made_by=str(metadata.get("source", "")),
-        next=[OF_GATE.get(name, name) for name in snapshot.next],
+        next=list(snapshot.next),
         status=str(values.get("status", "")),
         health_score=values.get("health_score"),
         mapping_version=mapping.get("version"),
