@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from array import array
 from collections import Counter, defaultdict
 from typing import Any, Literal
-
-import orjson
 
 from vitesse_graph.guardian.targets import Answer, Call
 from vitesse_graph.state.testing import Issue, IssueKind, LatencyStats, ShadowCall
@@ -178,7 +177,7 @@ def _error_text(answer: Answer) -> str:
 def capped(value: Any) -> Any:
     """The value with secrets redacted; a text cut short where it is large."""
     shown = redacted(value)
-    text = orjson.dumps(shown, default=str).decode()
+    text = json.dumps(shown, default=str, ensure_ascii=False)
     return shown if len(text) <= _BODY_CHARACTERS else text[:_BODY_CHARACTERS] + " …"
 
 

@@ -76,7 +76,8 @@ def _refused(
         return Finding(kind="required_unfilled", detail=detail, hint=hint, **base)
     options = _options(source_schema, failure.source_field)
     if failure.rule == "enum" or _is_table(row):
-        hint |= {"source_enum": options} if options else {}
+        hint |= {"values": options} if options else {}
+        hint |= _allowed(dest_schema, failure.dest_field)
         detail = f"{failure.source_field or 'a constant'} has values for which {failure.dest_field} has no translation"
         return Finding(kind="enum_untranslated", detail=detail, hint=hint, **base)
     if failure.cause == "transform":
@@ -93,7 +94,9 @@ def _wanted(failure: Failure) -> str:
 
 
 def _plain_value(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    return value[0] if len(value) == 1 and isinstance(value[0], str) else list(value)
 
 
 def _absent(
@@ -149,6 +152,13 @@ def _expectation(schema: JsonSchema, path: str) -> dict[str, Any]:
     if not found:
         return {}
     flat = flatten(found, schema)
-    names = {"type": "expected_type", "format": "format", "enum": "enum", "pattern": "pattern",
-             "maxLength": "max_length", "default": "default", "const": "const"}  # fmt: skip
-    return {name: flat[key] for key, name in names.items() if key in flat}
+    names = {"type": "expected_type", "format": "format", "default": "default"}
+    hint = {name: flat[key] for key, name in names.items() if key in flat}
+    if isinstance(hint.get("expected_type"), list):
+        hint["expected_type"] = next((kind for kind in hint["expected_type"] if kind != "null"), "null")
+    return hint
+
+
+def _allowed(schema: JsonSchema, path: str) -> dict[str, Any]:
+    options = _options(schema, path)
+    return {"enum": options} if options else {}

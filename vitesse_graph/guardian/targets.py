@@ -8,6 +8,7 @@ mode `live` and `skip_destructive=False`: `HttpTarget.call` refuses before a con
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -123,7 +124,11 @@ def encode_body(call: Call) -> bytes:
         return b""
     if call.content_type == "application/x-www-form-urlencoded":
         return urlencode(list(_pairs("", call.body))).encode()
-    return orjson.dumps(call.body)
+    try:
+        return orjson.dumps(call.body)
+    except TypeError:
+        # Integers beyond 64 bits and lone surrogates: legal JSON that orjson refuses to write.
+        return json.dumps(call.body).encode()
 
 
 def _pairs(prefix: str, value: Any) -> list[tuple[str, str]]:

@@ -5,10 +5,11 @@ values are missing, too long or odd, refusing those records is right, and the de
 quarantines them. So a refusal counts against the mapping only where the field fails *often*:
 
 * the value is refused (by the transform or by the contract) in at least `REFUSED_SHARE` of the
-  ordinary records in which there was one, or
-* the source has none in at least `ABSENT_SHARE` of the ordinary records.
+  typical records in which there was one, or
+* the source has none in at least `ABSENT_SHARE` of the typical records.
 
-Adversarial records never count against it as long as each ends in one stated refusal: they are
+Boundary records are judged by what the typical ones show: a field that only fails at the edges of
+the source's contract (a name of 300 letters) is rightly refused. Adversarial records never count against it as long as each ends in one stated refusal: they are
 allowed by the source's contract, but nobody promises to take them.
 """
 
@@ -68,6 +69,19 @@ class Rows:
             path = path.rpartition(".")[0].removesuffix("[]")
         return None
 
+    def sources_for(self, dest_field: str) -> list[str]:
+        """The source fields behind a destination field: of its row, else of the rows inside it."""
+        row = self.feeding(dest_field)
+        if row is not None:
+            return self.sources(row)
+        inside = plain(dest_field)
+        return [
+            source
+            for path, one in self.by_dest.items()
+            if path.startswith((f"{inside}.", f"{inside}[]"))
+            for source in self.sources(one)
+        ]
+
     @staticmethod
     def sources(row: Transformation | None) -> list[str]:
         if row is None:
@@ -89,7 +103,7 @@ def failures_of(
 
 
 def _from_error(record: dict[str, Any], error: FieldError, rows: Rows) -> Failure:
-    sources = Rows.sources(rows.feeding(error.dest_field)) or [error.source_field]
+    sources = rows.sources_for(error.dest_field) or [error.source_field]
     is_absent = bool(sources) and not any(has_value(record, source) for source in sources)
     return Failure(
         dest_field=error.dest_field,
@@ -101,11 +115,8 @@ def _from_error(record: dict[str, Any], error: FieldError, rows: Rows) -> Failur
 
 
 def _from_problem(record: dict[str, Any], problem: Problem, rows: Rows) -> Failure:
-    row = rows.feeding(problem.path)
-    sources = rows.sources(row)
-    is_absent = (
-        problem.rule == "required" and bool(sources) and not any(has_value(record, s) for s in sources)
-    )
+    sources = rows.sources_for(problem.path)
+    is_absent = problem.rule in _EMPTINESS and bool(sources) and all(_is_lacking(record, s) for s in sources)
     return Failure(
         dest_field=problem.path,
         source_field=sources[0] if sources else "",
@@ -114,6 +125,18 @@ def _from_problem(record: dict[str, Any], problem: Problem, rows: Rows) -> Failu
         reason=problem.message,
         expected=tuple((key, _hashable(value)) for key, value in problem.expected.items()),
     )
+
+
+_EMPTINESS = frozenset(("required", "minItems", "minProperties", "minLength"))
+
+
+def _is_lacking(record: dict[str, Any], source: str) -> bool:
+    """Whether a source field is missing; of an array's fields, whether an element lacks it."""
+    if "[]" not in source:
+        return not has_value(record, source)
+    parent, _, name = source.rpartition(".")
+    holders = [node for node in every(record, parent) if isinstance(node, dict)]
+    return not holders or any(node.get(name) in (None, "", [], {}) for node in holders)
 
 
 def _hashable(value: Any) -> Any:
@@ -126,7 +149,10 @@ class FieldTally:
 
     filled: int = 0
     absent: int = 0
+    filled_typical: int = 0
     causes: Counter[Failure] = field(default_factory=Counter)
+    typical: Counter[Cause] = field(default_factory=Counter)
+    """Failures in typical records only: what the verdict rests on."""
 
     @property
     def refused(self) -> int:
@@ -143,13 +169,16 @@ class Tally:
         self.values = 0
         self.bad_values = 0
         self.ordinary = 0
+        self.typical = 0
 
     def add(self, trial: Trial, record: dict[str, Any], body: Any) -> None:
         """Takes in one record's trial."""
         self.trials.append(trial)
         wrong = {plain(failure.dest_field) for failure in trial.failures}
         is_ordinary = trial.profile != "adversarial"
+        is_typical = trial.profile == "typical"
         self.ordinary += is_ordinary
+        self.typical += is_typical
         for path, row in self.rows.by_dest.items():
             filled = any(value is not None for value in every(body, row.dest_field))
             self.values += filled
@@ -157,26 +186,27 @@ class Tally:
                 continue
             tally = self.fields[path]
             tally.filled += filled
+            tally.filled_typical += filled and is_typical
             if not filled and not any(has_value(record, source) for source in Rows.sources(row)):
                 tally.absent += 1
         self.bad_values += len(wrong)
         self.values += len(wrong - set(self.rows.by_dest))
         if is_ordinary:
             for failure in set(trial.failures):
-                self.fields.setdefault(plain(failure.dest_field), FieldTally()).causes[failure] += 1
+                one = self.fields.setdefault(plain(failure.dest_field), FieldTally())
+                one.causes[failure] += 1
+                if is_typical:
+                    one.typical[failure.cause] += 1
 
     def share(self, dest_field: str, cause: Cause) -> float:
-        """Of the ordinary records that could have this failure, how many had it."""
+        """Of the typical records that could have this failure, how many had it."""
         tally = self.fields.get(plain(dest_field))
-        if tally is None or not self.ordinary:
-            return 0.0
+        if tally is None or not self.typical:
+            return 1.0  # nothing typical to judge by: what failed, failed
         if cause == "absent":
-            return sum(n for failure, n in tally.causes.items() if failure.cause == "absent") / self.ordinary
-        tried = max(
-            1, self.ordinary - sum(n for failure, n in tally.causes.items() if failure.cause == "absent")
-        )
-        with_value = max(tally.filled, tally.refused) if tally.filled or tally.refused else tried
-        return min(1.0, tally.refused / max(1, min(tried, with_value)))
+            return tally.typical["absent"] / self.typical
+        refused = tally.typical["transform"] + tally.typical["contract"]
+        return refused / max(1, refused, tally.filled_typical)
 
     def is_mappings_fault(self, failure: Failure) -> bool:
         """Whether a failure is frequent enough to be the mapping's and not the record's."""

@@ -104,6 +104,8 @@ class Compiler:
         count = len(made)
         null_share = _NULL_BRANCH[self.profile] if nulls and real is not options else 0.0
         first_share = 0.6 if self.profile == "typical" else 0.3
+        if _is_reference(real):
+            first_share = 1.0 if self.profile == "typical" else 0.85
 
         def generate(draw: Draw) -> Any:
             if null_share and draw.random() < null_share:
@@ -257,6 +259,14 @@ def _object_of(
         return out
 
     return generate
+
+
+def _is_reference(options: list[JsonSchema]) -> bool:
+    """An id or the whole object behind it ("expandable"): a plain request is answered with the id."""
+    kinds = [set(types_of(option)) for option in options]
+    return (
+        len(kinds) > 1 and kinds[0] <= {"string", "integer"} and all(kind == {"object"} for kind in kinds[1:])
+    )
 
 
 def _or_null(generate: Generate, share: float) -> Generate:

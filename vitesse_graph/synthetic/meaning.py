@@ -18,13 +18,15 @@ Meaning = Literal[
     "country_name", "language", "language_short", "time_zone", "currency", "url", "host", "product",
     "title", "sentence", "paragraph", "colour", "ipv4", "user_agent", "file_name", "moment", "day",
     "clock", "unix_seconds", "unix_milliseconds", "minor_amount", "amount", "percent", "quantity",
-    "latitude", "longitude", "age", "year", "token", "sku", "plain",
+    "latitude", "longitude", "age", "year", "token", "sku", "dial_code", "area_code", "plain",
 ]  # fmt: skip
 
 # The first row whose expression is found in the name wins; names are lower case words joined by `_`.
 _NAMES: tuple[tuple[str, Meaning], ...] = (
     (r"user_agent", "user_agent"),
-    (r"(^|_)(e_?mail)(_address(es)?)?$|(^|_)email(_|$)(?!.*(id|status|state|verified|count|type|enabled|name))", "email"),
+    (r"(phone|mobile|dial|calling)_?(country)?_?code$|country_?calling", "dial_code"),
+    (r"area_?code$", "area_code"),
+    (r"reply_?to$|(^|_)(e_?mail)(_address(es)?)?$|(^|_)email(_|$)(?!.*(id|status|state|verified|count|type|enabled|name))", "email"),
     (r"first_?name|given_?name|^forename", "first_name"),
     (r"last_?name|family_?name|surname", "last_name"),
     (r"full_?name|display_?name|contact_?name|(customer|person|payer|cardholder|recipient|author|sender)_?name|real_?name", "full_name"),

@@ -11,6 +11,7 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 
 from vitesse_graph.state.jsontypes import JsonSchema
@@ -60,9 +61,10 @@ _ODD_MOMENTS = (
     "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2025-06-15T12:00:00+14:00",
 )  # fmt: skip
 _ODD_DAYS = ("2024-02-29", "1970-01-01", "0001-01-01", "9999-12-31", "2000-12-31")
+_QUOTED = r"[`\"']{1,2}[A-Za-z0-9_\-]{1,40}[`\"']{1,2}"
 _OPTIONS = re.compile(
     r"(?:one of|can be|either|must be|allowed values?|possible values?|valid values?|options?)\b[^`\"'.]{0,40}"
-    r"((?:[`\"'][A-Za-z0-9_\-]{1,40}[`\"'](?:\s*,\s*(?:or\s+|and\s+)?|\s+or\s+|\s+and\s+|\s*\|\s*)?){2,})",
+    rf"((?:{_QUOTED}(?:\s*,\s*(?:or\s+|and\s+)?|\s+or\s+|\s+and\s+|\s*\|\s*)?){{2,}})",
     re.IGNORECASE,
 )
 
@@ -156,6 +158,10 @@ def token(draw: Draw, length: int) -> str:
 
 def _by_format(schema: JsonSchema, name: str, material: Pools) -> Generate | None:
     kind = schema.get("format")
+    if "2822" in str(kind) or (
+        kind is None and re.search(r"rfc.?2822", str(schema.get("description", "")), re.I)
+    ):
+        return _mail_date
     if kind in ("date-time", "datetime"):
         return moment_generator(name)
     if kind == "date":
@@ -198,6 +204,10 @@ _SIMPLE_FORMATS: dict[Any, Generate] = {
     "regex": lambda draw: "^[a-z]+$",
     "decimal": lambda draw: f"{draw.random() * 900:.2f}",
 }
+
+
+def _mail_date(draw: Draw) -> str:
+    return format_datetime(datetime.fromtimestamp(draw.created, UTC))
 
 
 def _is_later(name: str) -> bool:
@@ -310,6 +320,10 @@ def _money(name: str, schema: JsonSchema) -> Generate:
 _MADE: dict[Meaning, Callable[[str, JsonSchema], Generate]] = {
     "id": _identifier,
     "token": lambda name, schema: lambda draw: token(draw, 24),
+    "dial_code": lambda name, schema: (
+        lambda draw: ("1", "44", "49", "33", "48", "55", "81")[int(draw.random() * 7)]
+    ),
+    "area_code": lambda name, schema: lambda draw: str(200 + int(draw.random() * 780)),
     "sku": lambda name, schema: lambda draw: f"SKU-{int(draw.random() * 90_000) + 10_000}",
     "moment": lambda name, schema: moment_generator(name),
     "day": lambda name, schema: day_generator(name),

@@ -1,0 +1,313 @@
+"""Can the guardian tell good mappings from bad ones, and how fast is it?
+
+    python bench/guardian.py [--pairs N] [--speed]
+
+Takes the labelled mapping pairs, makes a correct mapping of each, damages it in every way below at
+every place where that breaks the destination's contract, and runs the guardian over all of them.
+Prints Markdown tables: health of the correct mappings, and how much of each damage was caught (health
+below 70, not passed, or the damaged field named by a finding that the correct mapping does not have).
+Damage that the contract cannot show is counted apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from guardian_pairs import Pair, load_pairs
+
+from vitesse_graph.errors import MappingError
+from vitesse_graph.guardian import AppTarget, run_guardian, shadow_records
+from vitesse_graph.guardian.paths import plain
+from vitesse_graph.guardian.required import unfed_required
+from vitesse_graph.sandbox import create_sandbox
+from vitesse_graph.state.mapping import MappingLogic, Transformation
+from vitesse_graph.state.testing import TestResults
+from vitesse_graph.synthetic import TYPICAL, Contract, SyntheticRecord, generate_records
+from vitesse_graph.synthetic.schemas import at_path, flatten, types_of
+from vitesse_graph.transforms import compile_mapping
+
+CONTRACT_SHARE = 0.5
+"""Damage breaks the contract when at least this share of typical bodies that kept it before does not any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A damaged mapping: what was done, and to which destination fields."""
+
+    kind: str
+    fields: tuple[str, ...]
+    mapping: MappingLogic
+
+
+def damages(pair: Pair) -> Iterator[Damage]:
+    """Every single damage of a pair's mapping; at most four of a kind."""
+    for maker in (
+        drop_required,
+        swap_sources,
+        wrong_unit,
+        wrong_table,
+        wrong_transform,
+        wrong_source,
+        wrong_constant,
+    ):
+        for count, damage in enumerate(maker(pair)):
+            if count == 4:
+                break
+            yield damage
+
+
+def _replaced(mapping: MappingLogic, changes: dict[int, Transformation | None]) -> MappingLogic:
+    rows = [changes.get(index, row) for index, row in enumerate(mapping.transformations)]
+    return MappingLogic(transformations=[row for row in rows if row is not None])
+
+
+def drop_required(pair: Pair) -> Iterator[Damage]:
+    """A row that feeds a required field is taken away."""
+    before = set(unfed_required(pair.dest_shape.request_schema, pair.mapping))
+    for index, row in enumerate(pair.mapping.transformations):
+        damaged = _replaced(pair.mapping, {index: None})
+        if set(unfed_required(pair.dest_shape.request_schema, damaged)) - before:
+            yield Damage("drop a required field", (row.dest_field,), damaged)
+
+
+def swap_sources(pair: Pair) -> Iterator[Damage]:
+    """Two rows whose destinations want another type, format or enum exchange their sources."""
+    rows = pair.mapping.transformations
+    for i, left in enumerate(rows):
+        for j in range(i + 1, len(rows)):
+            right = rows[j]
+            if left.source_field == [] or right.source_field == [] or _kind(pair, left) == _kind(pair, right):
+                continue
+            changes: dict[int, Transformation | None] = {
+                i: left.evolve(source_field=right.source_field),
+                j: right.evolve(source_field=left.source_field),
+            }
+            fields = (left.dest_field, right.dest_field)
+            yield Damage(
+                "swap two fields of different type or format", fields, _replaced(pair.mapping, changes)
+            )
+
+
+def _kind(pair: Pair, row: Transformation) -> tuple[Any, ...]:
+    schema = pair.dest_shape.request_schema
+    flat = flatten(at_path(schema, row.dest_field, schema) or {}, schema)
+    types = tuple(sorted(set(types_of(flat)) - {"null"}))
+    return types, flat.get("format"), bool(flat.get("enum")), bool(flat.get("pattern"))
+
+
+_UNITS = {"minor_to_major": "major_to_minor", "major_to_minor": "minor_to_major", "unix_to_iso8601": "unix_ms_to_iso8601",
+          "unix_ms_to_iso8601": "unix_to_iso8601", "unix_to_date": "unix_ms_to_date", "iso8601_to_unix": "iso8601_to_unix_ms"}  # fmt: skip
+
+
+def wrong_unit(pair: Pair) -> Iterator[Damage]:
+    """Cents taken for units, seconds for milliseconds, or the conversion left out."""
+    for index, row in enumerate(pair.mapping.transformations):
+        function = str(row.transform_config.get("function"))
+        if function not in _UNITS:
+            continue
+        other = row.evolve(transform_config={**row.transform_config, "function": _UNITS[function]})
+        yield Damage("wrong unit", (row.dest_field,), _replaced(pair.mapping, {index: other}))
+        bare = row.evolve(transform_type="mapping", transform_config={})
+        yield Damage("wrong unit", (row.dest_field,), _replaced(pair.mapping, {index: bare}))
+
+
+def wrong_table(pair: Pair) -> Iterator[Damage]:
+    """A table that leads to values which the destination does not know."""
+    for index, row in enumerate(pair.mapping.transformations):
+        params = row.transform_config.get("params") or {}
+        function = row.transform_config.get("function")
+        if function == "enum_map":
+            table = {key: f"{value}_x" for key, value in params.get("table", {}).items()}
+            changed = row.evolve(
+                transform_config={**row.transform_config, "params": {**params, "table": table}}
+            )
+        elif function in ("bool_to_enum", "set_to_enum", "sign_to_enum"):
+            new = {key: f"{value}_x" if isinstance(value, str) else value for key, value in params.items()}
+            changed = row.evolve(transform_config={**row.transform_config, "params": new})
+        else:
+            continue
+        yield Damage("wrong enum table", (row.dest_field,), _replaced(pair.mapping, {index: changed}))
+
+
+def wrong_transform(pair: Pair) -> Iterator[Damage]:
+    """The conversion is left out, or another one stands in its place."""
+    for index, row in enumerate(pair.mapping.transformations):
+        if row.source_field == [] or row.transform_config.get("function") in _UNITS:
+            continue
+        options: list[tuple[str, dict[str, Any]]] = []
+        if row.transform_type in ("custom", "parse", "stringify", "parse_bool", "collect"):
+            options.append(("mapping", {}))
+        options += [("parse", {"to": "number"}), ("parse_bool", {}), ("custom", {"function": "wrap"})]
+        for kind, config in options:
+            if kind == row.transform_type and config == row.transform_config:
+                continue
+            changed = row.evolve(transform_type=kind, transform_config=config)
+            damaged = _replaced(pair.mapping, {index: changed})
+            if _builds(damaged):
+                yield Damage("wrong transform", (row.dest_field,), damaged)
+                break
+
+
+def wrong_source(pair: Pair) -> Iterator[Damage]:
+    """A required field is fed from a source field that does not exist."""
+    schema = pair.dest_shape.request_schema
+    before = set(unfed_required(schema, pair.mapping))
+    for index, row in enumerate(pair.mapping.transformations):
+        if row.source_field == []:
+            continue
+        if set(unfed_required(schema, _replaced(pair.mapping, {index: None}))) - before:
+            changed = row.evolve(source_field="no_such_field", transform_type="mapping", transform_config={})
+            yield Damage(
+                "source that does not exist", (row.dest_field,), _replaced(pair.mapping, {index: changed})
+            )
+
+
+def wrong_constant(pair: Pair) -> Iterator[Damage]:
+    """A constant of the wrong kind."""
+    for index, row in enumerate(pair.mapping.transformations):
+        if row.source_field != [] or row.transform_config.get("function") != "constant":
+            continue
+        config = {"function": "constant", "params": {"value": {"not": ["this"]}}}
+        changed = row.evolve(transform_config=config)
+        yield Damage("wrong constant", (row.dest_field,), _replaced(pair.mapping, {index: changed}))
+
+
+def _builds(mapping: MappingLogic) -> bool:
+    try:
+        compile_mapping(mapping)
+    except MappingError:
+        return False
+    return True
+
+
+def breaks_contract(pair: Pair, damage: Damage, records: list[SyntheticRecord]) -> bool:
+    """Whether the damage can be seen in the contract at all, judged without the guardian."""
+    contract = Contract(pair.dest_shape.request_schema, "request")
+    good, bad = compile_mapping(pair.mapping), compile_mapping(damage.mapping)
+    before = after = 0
+    for record in records:
+        was = good.apply(record.value)
+        if was.errors or not contract.is_valid(was.body):
+            continue
+        before += 1
+        now = bad.apply(record.value)
+        after += not now.errors and contract.is_valid(now.body)
+    return before > 0 and (before - after) / before >= CONTRACT_SHARE
+
+
+async def judge(pair: Pair, mapping: MappingLogic, size: int = 100, seed: int = 0) -> TestResults:
+    """One guardian run of a mapping against both sandboxes."""
+    records = shadow_records(pair.source_shape, sample_size=size, seed=seed)
+    source = create_sandbox(pair.source_api, seed_records={"GET /records": [r.value for r in records]})
+    return await run_guardian(
+        source=AppTarget(source),
+        dest=AppTarget(create_sandbox(pair.dest_api)),
+        source_shape=pair.source_shape,
+        dest_shape=pair.dest_shape,
+        mapping=mapping,
+        synthetic=records,
+        sample_size=size,
+        seed=seed,
+    )
+
+
+def named(results: TestResults) -> set[str]:
+    """The destination fields that findings speak of, with their kind."""
+    return {f"{finding.kind} {plain(finding.dest_field or '')}" for finding in results.findings}
+
+
+def is_caught(damage: Damage, results: TestResults, before: TestResults) -> tuple[bool, bool]:
+    """(stopped: health below 70 or not passed, named by a new finding)."""
+    fresh = named(results) - named(before)
+    fields = {plain(field) for field in damage.fields}
+    by_name = any(
+        name.partition(" ")[2] == field
+        or name.partition(" ")[2].startswith(f"{field}.")
+        or field.startswith(f"{name.partition(' ')[2]}.")
+        for name in fresh
+        for field in fields
+    )
+    return results.health_score < 70 or not results.passed, by_name
+
+
+async def mutation_table(pairs: list[Pair]) -> None:
+    """The two tables of the mutation test."""
+    healths: list[float] = []
+    counts: dict[tuple[str, bool], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    escaped: list[str] = []
+    for pair in pairs:
+        good = await judge(pair, pair.mapping)
+        healths.append(good.health_score)
+        typical = generate_records(pair.source_shape.record_schema, 40, 1, TYPICAL)
+        for damage in damages(pair):
+            visible = breaks_contract(pair, damage, typical)
+            results = await judge(pair, damage.mapping)
+            stopped, by_name = is_caught(damage, results, good)
+            row = counts[(damage.kind, visible)]
+            row[0] += 1
+            row[1] += stopped
+            row[2] += by_name
+            row[3] += stopped or by_name
+            if visible and not (stopped or by_name):
+                escaped.append(
+                    f"{pair.id}: {damage.kind} at {', '.join(damage.fields)} (health {results.health_score})"
+                )
+    print("\n### Correct mappings\n")
+    print("| pairs | below 90 | lowest | median |\n|---|---|---|---|")
+    low = sum(health < 90 for health in healths)
+    print(f"| {len(healths)} | {low} | {min(healths):.1f} | {statistics.median(healths):.1f} |")
+    for visible, title in (
+        (True, "Damage that breaks the contract"),
+        (False, "Damage that the contract cannot show"),
+    ):
+        print(f"\n### {title}\n")
+        print("| damage | cases | stopped | named by a finding | caught |\n|---|---|---|---|---|")
+        total = [0, 0, 0, 0]
+        for (kind, of), row in sorted(counts.items()):
+            if of is visible:
+                total = [a + b for a, b in zip(total, row, strict=True)]
+                print(f"| {kind} | {row[0]} | {row[1]} | {row[2]} | {row[3]} ({row[3] / row[0]:.0%}) |")
+        if total[0]:
+            print(
+                f"| **all** | {total[0]} | {total[1]} | {total[2]} | {total[3]} ({total[3] / total[0]:.1%}) |"
+            )
+    for line in escaped:
+        print(f"\nescaped: {line}")
+
+
+async def speed_table(pairs: list[Pair]) -> None:
+    """A hundred and ten thousand calls in-process, with generation and both sandboxes."""
+    print("\n### Speed in-process (generation, both sandboxes, 100 calls, verdict)\n")
+    print("| pair | first run ms | later runs ms (median of 5) |\n|---|---|---|")
+    for pair in pairs[:: max(1, len(pairs) // 6)]:
+        times = []
+        for _ in range(6):
+            began = time.perf_counter()
+            await judge(pair, pair.mapping)
+            times.append((time.perf_counter() - began) * 1000)
+        print(f"| {pair.id} | {times[0]:.0f} | {statistics.median(times[1:]):.0f} |")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pairs", type=int, default=None, help="only the first N pairs")
+    parser.add_argument("--speed", action="store_true", help="only the speed table")
+    options = parser.parse_args()
+    pairs = load_pairs()[: options.pairs]
+    if not pairs:
+        print("the labelled pairs are not here; nothing was measured")
+        return
+    if not options.speed:
+        await mutation_table(pairs)
+    await speed_table(pairs)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
