@@ -29,6 +29,9 @@ class Document(Model):
     text: str
     key: str = ""
     """Who this is (`api:Stripe`, `standard:psd2`): adding the same key again replaces. "": the content."""
+    gist: str = ""
+    """What it is in one sentence. The vector lies between gist and text, so that lists of names do
+    not drown the meaning; "": the text alone."""
     kind: str = ""
     """api, spec, resource, schema, standard, pattern, learned, guidance: what filters ask for."""
     title: str = ""
@@ -49,7 +52,7 @@ class Document(Model):
 
     @property
     def searched(self) -> str:
-        """Title and text, as they are embedded."""
+        """Title and text, as their words are indexed."""
         return f"{self.title}. {self.text}" if self.title else self.text
 
 
@@ -65,8 +68,9 @@ class AddReport(Model):
         return self.added + self.updated
 
 
-Where = dict[str, str | bool | int | list[str]]
-"""A filter: each key (`kind`, `meta.category`) must equal the value, or one of a list."""
+Where = dict[str, str | list[str]]
+"""A filter: each key (`kind`, `meta.category`) must equal the text, or one of a list. No booleans:
+the engine in this process reads them as numbers and finds nothing."""
 
 
 def matches(document: Document, where: Where | None) -> bool:

@@ -48,6 +48,16 @@ class Sparse:
     values: list[float]
 
 
+def embed_documents(embedder: Embedder, texts: Sequence[str], gists: Sequence[str]) -> Matrix:
+    """One row per document: between its text and its gist ("" where it has none), of length one."""
+    rows = embedder.embed(texts)
+    with_gist = [place for place, gist in enumerate(gists) if gist]
+    if with_gist:
+        rows = rows.copy()
+        rows[with_gist] += embedder.embed([gists[place] for place in with_gist])
+    return _unit(rows)
+
+
 def _slot(term: str) -> int:
     return zlib.crc32(term.encode())
 

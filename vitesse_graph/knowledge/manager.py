@@ -181,7 +181,7 @@ class KnowledgeDBManager:
             wanted = {document.key for document in documents}
             stale = [
                 d.key
-                async for d in db.documents(collection, where={"meta.seed": True})
+                async for d in db.documents(collection, where={"meta.origin": "built-in"})
                 if d.key not in wanted
             ]
             await db.delete(collection, stale)

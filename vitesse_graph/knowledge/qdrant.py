@@ -13,14 +13,14 @@ from threading import RLock
 
 from vitesse_graph.knowledge.base import KnowledgeDB, Scored
 from vitesse_graph.knowledge.documents import AddReport, CollectionName, Document, Where
-from vitesse_graph.knowledge.embedders import Embedder, sparse_of_document, sparse_of_query
+from vitesse_graph.knowledge.embedders import Embedder, embed_documents, sparse_of_document, sparse_of_query
 from vitesse_graph.knowledge.engine import PointData, VectorEngine
 from vitesse_graph.knowledge.fusion import fuse
 
 BATCH = 256
 CANDIDATES = 40
 """How many hits of each kind are fused, at least."""
-MODEL_SHARE = 0.6
+MODEL_SHARE = 0.7
 LEXICAL_SHARE = 0.35
 """Weight of the dense ranking against words: hashed words say less than a model does."""
 
@@ -80,7 +80,7 @@ class QdrantKnowledge(KnowledgeDB):
         old = {id_: payload.get("digest") for id_, payload in known.items()}
         fresh = [document for id_, document in latest.items() if old.get(id_) != document.digest]
         if fresh:
-            rows = self._embedder.embed([document.searched for document in fresh])
+            rows = embed_documents(self._embedder, [d.searched for d in fresh], [d.gist for d in fresh])
             points = [
                 PointData(
                     document.id,

@@ -23,11 +23,12 @@ def api_document(facts: ApiFacts) -> Document:
         key=f"api:{facts.name}",
         kind="api",
         title=facts.name,
+        gist=f"{facts.name}: {facts.purpose}",
         text=f"{facts.purpose} ({kinds}).{names} Records: {', '.join(facts.resources)}.",
         source=facts.source,
         as_of=facts.as_of,
         meta={
-            "seed": True,
+            "origin": "built-in",
             "api": facts.name,
             "category": facts.category,
             "base_url": facts.base_url,
@@ -46,11 +47,12 @@ def _standard(row: dict[str, Any], as_of: str) -> Document:
         key=f"standard:{row['key']}",
         kind="standard",
         title=row["title"],
+        gist=row["text"],
         text=f"{row['text']} What to do: {duties}.",
         source=row["source"],
         as_of=as_of,
         meta={
-            "seed": True,
+            "origin": "built-in",
             "nature": row["nature"],
             "regions": row["regions"],
             "applies_to": row["applies_to"],
@@ -66,10 +68,11 @@ def _schema(row: dict[str, Any], as_of: str) -> Document:
         key=f"schema:{row['key']}",
         kind="schema",
         title=row["title"],
+        gist=row["text"],
         text=f"{row['text']} Fields: {fields}.",
         source=row["source"],
         as_of=as_of,
-        meta={"seed": True, "fields": row["fields"]},
+        meta={"origin": "built-in", "fields": row["fields"]},
     )
 
 
@@ -79,11 +82,12 @@ def _pattern(row: dict[str, Any], as_of: str) -> Document:
         key=f"pattern:{row['key']}",
         kind="pattern",
         title=row["title"],
+        gist=row["text"],
         text=f"{row['text']} How: {row['how']}. Seen in fields {names}.",
         source=row["source"],
         as_of=as_of,
         meta={
-            "seed": True,
+            "origin": "built-in",
             "source_fields": row["source_fields"],
             "dest_fields": row["dest_fields"],
             "transform_type": row["transform_type"],
@@ -100,7 +104,7 @@ def _guidance(row: dict[str, Any], as_of: str) -> Document:
         text=row["text"],
         source=row["source"],
         as_of=as_of,
-        meta={"seed": True, "from": row["from"], "to": row["to"]},
+        meta={"origin": "built-in", "from": row["from"], "to": row["to"]},
     )
 
 

@@ -1,0 +1,262 @@
+"""How well and how fast knowledge is found. Prints Markdown.
+
+    python bench/knowledge.py [--model FOLDER] [--documents 10000] [--fast]
+
+Retrieval: `knowledge_queries.json`, each query with the documents that answer it. A query counts at
+5 when one of them is among the first five; MRR is the mean of one over the place of the first.
+Paraphrases are held against the expected documents: `strict` are those that share no word stem with
+any of them. Names with slips are made from the catalogue by a seeded generator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vitesse_graph.knowledge.catalogue import catalogue
+from vitesse_graph.knowledge.discovery import discover
+from vitesse_graph.knowledge.documents import Document
+from vitesse_graph.knowledge.embedders import Embedder, LexicalEmbedder, ModelEmbedder, choose_embedder
+from vitesse_graph.knowledge.engine_edge import EdgeEngine
+from vitesse_graph.knowledge.plain import PlainKnowledge
+from vitesse_graph.knowledge.qdrant import QdrantKnowledge
+from vitesse_graph.knowledge.seed import seed_documents
+from vitesse_graph.knowledge.words import fold, terms
+from vitesse_graph.settings import Settings
+
+HERE = Path(__file__).resolve().parent
+DEFAULT_MODEL = HERE.parent.parent / "shared" / "models" / "all-MiniLM-L6-v2"
+Ranker = Callable[[str, str], list[str]]
+"""(collection, query) → keys, best first."""
+
+
+def load_queries() -> list[dict[str, object]]:
+    return json.loads((HERE / "knowledge_queries.json").read_text())
+
+
+def is_strict(query: dict[str, object]) -> bool:
+    """Whether a paraphrase shares no word stem with any document that answers it."""
+    held = {d.key: d for d in seed_documents()[query["collection"]]}
+    said = set(terms(str(query["query"])))
+    return not any(said & set(terms(held[key].searched)) for key in query["expected"] if key in held)
+
+
+def substring_ranker() -> Ranker:
+    """The baseline: documents by how many of the query's words they contain as they stand."""
+
+    def rank(collection: str, query: str) -> list[str]:
+        words = query.lower().split()
+        scored = [(sum(w in d.searched.lower() for w in words), d.key) for d in seed_documents()[collection]]
+        return [key for score, key in sorted(scored, key=lambda s: -s[0])[:20] if score]
+
+    return rank
+
+
+def store_ranker(store: QdrantKnowledge | PlainKnowledge, runner: asyncio.Runner) -> Ranker:
+    return lambda collection, query: [d.key for d, _ in runner.run(store.search(collection, query, 20))]
+
+
+def score(rank: Ranker, queries: Sequence[dict[str, object]]) -> tuple[float, float, list[str]]:
+    hits, reciprocal, missed = 0, 0.0, []
+    for query in queries:
+        keys = rank(str(query["collection"]), str(query["query"]))
+        places = [keys.index(key) for key in query["expected"] if key in keys]
+        if places and min(places) < 5:
+            hits += 1
+        else:
+            missed.append(str(query["query"]))
+        reciprocal += 1 / (1 + min(places)) if places else 0
+    return hits / len(queries), reciprocal / len(queries), missed
+
+
+def is_fresh(query: dict[str, object]) -> bool:
+    """Written after the thesaurus and the weights were settled: nothing was fitted to these."""
+    return query["written"] == "after"
+
+
+def print_retrieval(rankers: dict[str, Ranker], *, show_missed: bool) -> None:
+    queries = load_queries()
+    paraphrases = [q for q in queries if q["kind"] == "paraphrase"]
+    strict = [q for q in paraphrases if is_strict(q)]
+    groups = {
+        "all": queries,
+        "sharing words": [q for q in queries if q not in strict],
+        "paraphrases, no word in common": strict,
+        "fresh, not fitted to": [q for q in queries if is_fresh(q)],
+        "fresh, no word in common": [q for q in strict if is_fresh(q)],
+    }
+    print("| queries | " + " | ".join(f"{name}: recall@5 | MRR" for name in rankers) + " |")
+    print("|---|" + "---|---|" * len(rankers))
+    for group, members in groups.items():
+        cells = []
+        for rank in rankers.values():
+            recall, mrr, _ = score(rank, members)
+            cells.append(f"{recall:.3f} | {mrr:.3f}")
+        print(f"| {group} ({len(members)}) | " + " | ".join(cells) + " |")
+    if show_missed:
+        for name, rank in rankers.items():
+            print(f"\nmissed by {name}:", score(rank, queries)[2])
+
+
+def slip(name: str, rng: random.Random) -> str:
+    """One slip of the pen: a letter lost, doubled, swapped or replaced; never the first."""
+    place = rng.randrange(1, len(name))
+    kind = rng.choice(("lost", "doubled", "swapped", "replaced"))
+    if kind == "swapped" and place + 1 < len(name):
+        return name[:place] + name[place + 1] + name[place] + name[place + 2 :]
+    if kind == "doubled":
+        return name[:place] + name[place] + name[place:]
+    if kind == "replaced":
+        return name[:place] + rng.choice("aeiounrst") + name[place + 1 :]
+    return name[:place] + name[place + 1 :]
+
+
+def print_calibration() -> None:
+    """How often discovery is right when it says how sure it is."""
+    rng = random.Random(7)
+    said: list[tuple[float, bool]] = []
+    for facts in catalogue():
+        for name in (facts.name, *facts.aliases):
+            found = discover(name)
+            said.append(
+                (found[0].confidence_score, found[0].api_name == facts.name) if found else (0.0, False)
+            )
+        if len(fold(facts.name)) >= 5:
+            for _ in range(2):
+                found = discover(slip(facts.name, rng))
+                if found:
+                    said.append((found[0].confidence_score, found[0].api_name == facts.name))
+    for query in load_queries():
+        if query["collection"] == "api_specifications":
+            found = discover(str(query["query"]))
+            if found:
+                said.append((found[0].confidence_score, f"api:{found[0].api_name}" in query["expected"]))
+    print("| said | answers | right |\n|---|---|---|")
+    for low, high in ((0.95, 1.01), (0.85, 0.95), (0.7, 0.85), (0.5, 0.7), (0.35, 0.5), (0.2, 0.35)):
+        rows = [right for confidence, right in said if low <= confidence < high]
+        if rows:
+            print(f"| {low:.2f}–{min(high, 1):.2f} | {len(rows)} | {sum(rows) / len(rows):.2f} |")
+
+
+def many_documents(count: int) -> list[Document]:
+    """Distinct documents with the vocabulary of the real ones: sentences of several facts, mixed."""
+    rng = random.Random(3)
+    sentences = [
+        s for docs in seed_documents().values() for d in docs for s in d.text.split(";") if len(s) > 20
+    ]
+    return [
+        Document(
+            key=f"made:{i}", kind="spec" if i % 3 else "resource", text=". ".join(rng.sample(sentences, 3))
+        )
+        for i in range(count)
+    ]
+
+
+def percentile(values: list[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def print_latency(embedder: Embedder, count: int) -> None:
+    documents = many_documents(count)
+    queries = [str(q["query"]) for q in load_queries()]
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        store = QdrantKnowledge(EdgeEngine(Path(folder)), embedder)
+        started = time.perf_counter()
+        rows = np.concatenate(
+            [embedder.embed([d.searched for d in documents[i : i + 256]]) for i in range(0, count, 256)]
+        )
+        embedding = time.perf_counter() - started
+        started = time.perf_counter()
+        runner.run(store.add_documents("api_specifications", documents))
+        loading = time.perf_counter() - started
+        for where in (None, {"kind": "resource"}):
+            taken = []
+            for query in queries:
+                started = time.perf_counter()
+                runner.run(store.search("api_specifications", query, 5, where=where))
+                taken.append((time.perf_counter() - started) * 1000)
+            label = "with a filter" if where else "hybrid search"
+            print(
+                f"| {embedder.name}, {label} | {count} | {statistics.median(taken):.1f} | {percentile(taken, 0.95):.1f} |"
+            )
+        print(
+            f"\n{embedder.name}: embedding {count} documents {embedding:.1f} s, then adding them {loading:.1f} s.\n"
+        )
+        runner.run(store.aclose())
+    print_quantization(rows, embedder.embed(queries))
+
+
+def print_quantization(rows: np.ndarray, queries: np.ndarray) -> None:
+    """Binary quantization with rescoring, computed exactly: the first ten kept against its ratio."""
+    bits = rows > 0
+    best = np.argsort(-(queries @ rows.T), axis=1)[:, :10]
+    for oversampling in (1.0, 3.0, 10.0):
+        kept = []
+        for query, wanted in zip(queries, best, strict=True):
+            differing = (bits != (query > 0)).sum(axis=1)
+            candidates = np.argpartition(differing, int(10 * oversampling))[: int(10 * oversampling)]
+            top = candidates[np.argsort(-(rows[candidates] @ query))][:10]
+            kept.append(len(set(top) & set(wanted)) / 10)
+        print(
+            f"- one bit a dimension (ratio 32), {oversampling:.0f} × candidates rescored: recall@10 {statistics.mean(kept):.3f}"
+        )
+    print()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", type=Path, default=DEFAULT_MODEL)
+    parser.add_argument("--documents", type=int, default=10_000)
+    parser.add_argument("--fast", action="store_true", help="retrieval only")
+    parser.add_argument("--missed", action="store_true", help="name the queries that were missed")
+    options = parser.parse_args()
+    embedders: list[Embedder] = [LexicalEmbedder()]
+    if options.model.exists():
+        chosen = choose_embedder(
+            Settings(data_dir=Path(tempfile.gettempdir()), embedding_model_path=options.model)
+        )
+        embedders.append(chosen.embedder)
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        rankers: dict[str, Ranker] = {"substring": substring_ranker()}
+        plain = PlainKnowledge(None)
+        stores: list[QdrantKnowledge] = []
+        for collection, documents in seed_documents().items():
+            runner.run(plain.add_documents(collection, documents))
+        rankers["words only"] = store_ranker(plain, runner)
+        seeding = []
+        for embedder in embedders:
+            store = QdrantKnowledge(EdgeEngine(Path(folder) / embedder.name), embedder)
+            started = time.perf_counter()
+            for collection, documents in seed_documents().items():
+                runner.run(store.add_documents(collection, documents))
+            seeding.append(f"{embedder.name} {time.perf_counter() - started:.1f} s")
+            stores.append(store)
+            rankers["model" if isinstance(embedder, ModelEmbedder) else "lexical"] = store_ranker(
+                store, runner
+            )
+        print("## Retrieval\n")
+        print_retrieval(rankers, show_missed=options.missed)
+        total = sum(len(docs) for docs in seed_documents().values())
+        print(f"\nSeeding {total} documents: {', '.join(seeding)}.\n")
+        for store in stores:
+            runner.run(store.aclose())
+    print("## Confidence of discovery\n")
+    print_calibration()
+    if not options.fast:
+        print("\n## Search latency and quantization\n")
+        print("| embedder | documents | p50 ms | p95 ms |\n|---|---|---|---|")
+        for embedder in embedders:
+            print_latency(embedder, options.documents)
+
+
+if __name__ == "__main__":
+    main()
