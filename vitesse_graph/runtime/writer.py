@@ -216,9 +216,12 @@ class DestWriter:
             await self.deliver(half)
 
     async def _create_anew(self, job: Job) -> None:
+        """For a record that is gone over there. One just found by its natural key is not looked up again:
+        an API that lists what it then calls missing would be asked for ever."""
         work = job.works[0]
         work.dest_id = None
         anew = self.job([work], "create")
+        anew.was_looked_up = job.was_looked_up
         await self.deliver(anew)
 
     # -- natural keys ------------------------------------------------------------------------------
@@ -243,7 +246,9 @@ class DestWriter:
         if self._dest.update is None:
             work.end("unchanged", None, "exists at the destination, which has no update operation")
             return
-        await self._send(self.job([work], "update"))
+        update = self.job([work], "update")
+        update.was_looked_up = True
+        await self._send(update)
 
     async def _update_by_natural_key(self, job: Job) -> None:
         work = job.works[0]
