@@ -8,6 +8,7 @@ from typing import Any, Literal
 from vitesse_graph.errors import MappingError
 from vitesse_graph.state.api_spec import ApiSpec, AuthScheme, DestShape, Endpoint, Pagination, SourceShape
 from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, Lookup, SourceSide
+from vitesse_graph.state.references import NO_CREDENTIAL
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 Environment = Literal["live", "sandbox"]
@@ -16,9 +17,17 @@ SANDBOX_PATH_VALUE = "1"
 """What stands for a path parameter that nobody gave, in a sandbox only."""
 
 
-def environment_of(auth: AuthScheme, auth_ref: str | None) -> Environment:
-    """Live where a credential was given or none is needed; else a sandbox made from the document."""
-    return "live" if auth_ref or auth.type == "none" else "sandbox"
+def environment_of(auth_ref: str | None) -> Environment:
+    """Live where a credential was given, or `none` was said; else a sandbox made from the document.
+
+    That a document declares no security means little (GitHub's declares none): a real API is called
+    only when somebody says so.
+    """
+    return "live" if auth_ref else "sandbox"
+
+
+def _reference(auth_ref: str | None) -> str | None:
+    return None if auth_ref == NO_CREDENTIAL else auth_ref
 
 
 def _path_params(
@@ -52,15 +61,15 @@ def _auth(spec: ApiSpec, endpoint: Endpoint) -> AuthScheme:
 def _source_side(
     spec: ApiSpec, shape: SourceShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
 ) -> SourceSide:
-    auth = _auth(spec, shape.endpoint)
-    environment = environment_of(auth, auth_ref)
+    auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
+    environment = environment_of(auth_ref)
     pagination = shape.endpoint.pagination or Pagination()
     items_at = shape.items_at if shape.items_at is not None else pagination.items_at
     return SourceSide(
         api_name=spec.api_name,
         base_url=base_url or shape.endpoint.base_url or spec.base_url,
         auth=auth,
-        auth_ref=auth_ref,
+        auth_ref=_reference(auth_ref),
         rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
         environment=environment,
         read=_call(shape.endpoint, _path_params(shape.endpoint, params, environment, "source")),
@@ -89,8 +98,8 @@ def _lookup(shape: DestShape, params: dict[str, str]) -> Lookup | None:
 def _dest_side(
     spec: ApiSpec, shape: DestShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
 ) -> DestSide:
-    auth = _auth(spec, shape.endpoint)
-    environment = environment_of(auth, auth_ref)
+    auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
+    environment = environment_of(auth_ref)
     create_params = _path_params(shape.endpoint, params, environment, "dest")
     update, update_id_param = None, None
     if shape.update is not None:
@@ -103,7 +112,7 @@ def _dest_side(
         api_name=spec.api_name,
         base_url=base_url or shape.endpoint.base_url or spec.base_url,
         auth=auth,
-        auth_ref=auth_ref,
+        auth_ref=_reference(auth_ref),
         rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
         environment=environment,
         create=_call(shape.endpoint, create_params),

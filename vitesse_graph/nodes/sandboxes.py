@@ -27,10 +27,7 @@ def sandboxed_sides(state: SharedWhiteboardState) -> list[Role]:
         ("dest", state.dest_api_spec, state.dest_auth),
     )
     for role, spec, auth_ref in roles:
-        endpoint = spec.chosen(role) if spec is not None else None
-        if spec is None or endpoint is None:
-            continue
-        if environment_of(endpoint.auth or spec.auth, auth_ref) == "sandbox":
+        if spec is not None and spec.chosen(role) is not None and environment_of(auth_ref) == "sandbox":
             sides.append(role)
     return sides
 

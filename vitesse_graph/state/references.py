@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-REFERENCE = re.compile(r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S+|secret:[A-Za-z0-9_-]+)$")
+NO_CREDENTIAL = "none"
+"""In place of a reference: the API is open and is to be called as it is."""
+REFERENCE = re.compile(r"^(none|env:[A-Za-z_][A-Za-z0-9_]*|file:\S+|secret:[A-Za-z0-9_-]+)$")
 
 
 def ensure_reference(value: str | None, what: str) -> str | None:
@@ -15,5 +17,5 @@ def ensure_reference(value: str | None, what: str) -> str | None:
     if value is None or not value.strip():
         return None
     if REFERENCE.match(value.strip()) is None:
-        raise ValueError(f"{what} must name a secret, never hold one: env:NAME, file:PATH or secret:ID")
+        raise ValueError(f"{what} must name a secret, never hold one: env:NAME, file:PATH or secret:ID (or none)")
     return value.strip()

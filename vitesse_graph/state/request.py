@@ -50,13 +50,13 @@ class IntegrationRequest(BaseModel):
     source_auth: str | None = Field(
         None,
         title="Source credential",
-        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID.",
+        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID; none for an open API. Empty: a sandbox stands in.",
         examples=["env:SHOPIFY_TOKEN"],
     )
     dest_auth: str | None = Field(
         None,
         title="Destination credential",
-        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID.",
+        description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID; none for an open API. Empty: a sandbox stands in.",
     )
     mapping_hints: list[dict[str, Any]] | None = Field(
         None,
