@@ -17,6 +17,7 @@ from vitesse_graph.state.api_spec import RateLimit
 
 _WINDOW_SECONDS = 2.0
 _PROBE_EVERY_SECONDS = 1.0
+_ONE_MESSAGE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 300.0
 
 
@@ -32,6 +33,7 @@ class Limiter:
         self._closed_until = 0.0
         self._accepted: deque[float] = deque(maxlen=4096)
         self._last_429 = 0.0
+        self._last_slowed = 0.0
         self._last_step = 0.0
         self.declare(declared)
         self.waits = 0
@@ -100,8 +102,9 @@ class Limiter:
         observed = self._observed_gap(now)
         if observed is None:
             observed = min(max(pause, 0.001), 1.0)
-        if now - self._last_429 > 0.1 or not self._gap:
+        if now - self._last_slowed > _ONE_MESSAGE_SECONDS or not self._gap:
             # 429s that arrive together are one message: all but the first were already under way.
+            self._last_slowed = now
             self._gap = max(self._gap, observed) * (1.01 if self._gap else 1.0)
             self._is_learned = True
             self._burst = 1.0

@@ -69,7 +69,8 @@ async def migrate(connection: Connection) -> None:
                 "(version integer primary key, applied_at timestamptz not null default now())"
             )
             await connection.execute(
-                "insert into vitesse_runtime.migrations (version) values (%s) on conflict do nothing", (newest,)
+                "insert into vitesse_runtime.migrations (version) values (%s) on conflict do nothing",
+                (newest,),
             )
     finally:
         await connection.execute("select pg_advisory_unlock(%s)", (_MIGRATION_LOCK,))

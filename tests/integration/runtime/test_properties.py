@@ -64,7 +64,10 @@ class Sync(RuleBasedStateMachine):
         return None
 
     def _after(self, request: web.Request) -> bool:
-        return request.method in ("POST", "PUT") and self.fault in ("cut after storing", "break after storing")
+        return request.method in ("POST", "PUT") and self.fault in (
+            "cut after storing",
+            "break after storing",
+        )
 
     def definition(self) -> IntegrationDefinition:
         made: IntegrationDefinition = type(self).shape(definition(self.apis.url, self.name, page_size=5))
