@@ -137,7 +137,7 @@ def rewound(step: Step, state: SharedWhiteboardState, by: str) -> dict[str, Any]
 
 
 def _by_hand(mapping: MappingLogic | None) -> dict[str, Any] | None:
-    """The mapping without what was found: its number goes on growing, and a person's rows survive."""
+    """The mapping without what was found: its number goes on growing, and what a person decided survives."""
     if mapping is None:
         return None
     rows = [row for row in mapping.transformations if row.origin in ("person", "hint")]
