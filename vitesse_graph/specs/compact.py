@@ -108,5 +108,5 @@ def _drop_optional(schema: JsonSchema, max_bytes: int) -> JsonSchema:
         if size <= max_bytes:
             break
         if name not in required:
-            size -= _size({name: properties.pop(name)})
+            size -= _size({name: properties.pop(name)}) - 1
     return out

@@ -74,12 +74,15 @@ def rank(
 ) -> list[EndpointCandidate]:
     """At most `limit` candidates with a score above 0, best first. `role`: `source` or `dest`."""
     parts = split_intent(intent, role, names)
+    # "… into our CRM" names no resource of the CRM: then the other side's nouns are all there is.
+    is_named = any(_best(stems(indexed.endpoint.resource), parts.own)[0] >= 0.5 for indexed in index)
+    borrowed = 0.45 if is_named else 0.85
     found: list[tuple[float, int, EndpointCandidate]] = []
     for indexed in index:
         kind, why = _kind(indexed, role)
         if kind <= 0:
             continue
-        about, what = _about(indexed.endpoint, parts)
+        about, what = _about(indexed.endpoint, parts, borrowed)
         score = round(min(1.0, about * kind), 3)
         if score > 0.02:
             candidate = EndpointCandidate(endpoint=indexed.endpoint, score=score, reasons=[what, *why])
@@ -88,8 +91,11 @@ def rank(
     return [candidate for _, _, candidate in found[:limit]]
 
 
-def _about(endpoint: Endpoint, parts: Parts) -> tuple[float, str]:
-    """How well the resource fits the nouns (0..1), and the reason in words."""
+def _about(endpoint: Endpoint, parts: Parts, borrowed: float) -> tuple[float, str]:
+    """How well the resource fits the nouns (0..1), and the reason in words.
+
+    `borrowed` is the weight of a noun that the other side of the sentence names.
+    """
     resource = stems(endpoint.resource)
     own, own_word = _best(resource, parts.own)
     if own >= 0.5:
@@ -97,8 +103,8 @@ def _about(endpoint: Endpoint, parts: Parts) -> tuple[float, str]:
             f"`{endpoint.resource}` is close to “{own_word}” of the intent"
         )
     other, other_word = _best(resource, parts.other)
-    if other * 0.45 > own:
-        return other * 0.45, f"`{endpoint.resource}` is like the other side's “{other_word}”"
+    if other * borrowed > own:
+        return other * borrowed, f"`{endpoint.resource}` is like the other side's “{other_word}”"
     if own > 0:
         return own, f"`{endpoint.resource}` shares a word with the intent ({own_word})"
     mentioned = set(stems(endpoint.summary)) & set(parts.own)

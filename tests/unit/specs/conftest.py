@@ -13,7 +13,7 @@ from vitesse_graph.specs.recognise import spec_format
 Make = Callable[..., SpecDocument]
 
 
-def make_document(paths: dict[str, Any] | None = None, **rest: Any) -> SpecDocument:
+def make_document(paths: Any = None, **rest: Any) -> SpecDocument:
     """A document with these paths; `rest` goes to the root (`swagger="2.0"` makes it one of that kind)."""
     kind = {} if "swagger" in rest else {"openapi": "3.1.0"}
     tree = {**kind, "info": {"title": "Test API", "version": "1"}, "paths": paths or {}, **rest}
