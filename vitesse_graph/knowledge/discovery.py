@@ -19,11 +19,14 @@ from vitesse_graph.knowledge.lexical import LexicalIndex
 from vitesse_graph.knowledge.mentions import Mention, find_mentions
 from vitesse_graph.knowledge.names import NameIndex, NameMatch
 from vitesse_graph.knowledge.roles import assign_roles
+from vitesse_graph.knowledge.words import terms
 from vitesse_graph.state.discovery import DiscoveredApis, DiscoveryResult
 
 Role = Literal["source", "dest"]
 _FILE_ENDINGS = (".json", ".yaml", ".yml", ".json.gz", ".yaml.gz", ".yml.gz")
 _WINDOWS_PATH = re.compile(r"^[A-Za-z]:[\\/]")
+MIN_NAME_CONFIDENCE = 0.7
+"""A name read with less confidence is not taken for the API: the caller is asked."""
 MIN_CONFIDENCE = 0.2
 """Weaker finds are left out: below this, one in five would be right."""
 
@@ -66,19 +69,22 @@ def _result(facts: ApiFacts, confidence: float, why: str) -> DiscoveryResult:
     )
 
 
-def _need_confidence(coverage: float, score: float, runner_up: float) -> float:
+def _need_confidence(words: int, coverage: float, score: float, runner_up: float) -> float:
     """How sure a described need is met: most of its words found, and nothing else nearly as good."""
+    if words < 2:
+        return min(0.5, coverage)
     margin = (score - runner_up) / score if score else 0.0
     return min(0.9, coverage * (0.45 + 0.55 * min(1.0, margin / 0.5)))
 
 
 def _by_need(query: str, limit: int) -> list[DiscoveryResult]:
     index = _index()
+    words = len(set(terms(query)))
     hits = index.lexical.search(query, limit + 1)
     found: list[DiscoveryResult] = []
     for place, hit in enumerate(hits[:limit]):
         runner_up = hits[place + 1].score if place + 1 < len(hits) else 0.0
-        confidence = _need_confidence(hit.coverage, hit.score, runner_up)
+        confidence = _need_confidence(words, hit.coverage, hit.score, runner_up)
         if place:
             confidence = min(confidence, found[-1].confidence_score, 0.5)
         found.append(_result(index.entries[hit.position], confidence, "what it is for fits the description"))
@@ -189,6 +195,12 @@ def _no_spec(result: DiscoveryResult) -> str:
     )
 
 
+def _from_match(match: NameMatch | None, said: str) -> DiscoveryResult | str:
+    if match is None or match.confidence < MIN_NAME_CONFIDENCE:
+        return _unknown(said)
+    return _result(match.facts, match.confidence, match.why)
+
+
 def _from_value(value: str, known: Sequence[DiscoveryResult]) -> DiscoveryResult | str:
     """What an explicit source or destination means, or the sentence that says why nothing."""
     value = value.strip()
@@ -207,7 +219,7 @@ def _from_value(value: str, known: Sequence[DiscoveryResult]) -> DiscoveryResult
     if match is None:
         mentions = [m for m in find_mentions(value, names, ()) if m.match is not None]
         match = mentions[0].match if len(mentions) == 1 else None
-    return _result(match.facts, match.confidence, match.why) if match else _unknown(value)
+    return _from_match(match, value)
 
 
 def _from_mention(mention: Mention, known: Sequence[DiscoveryResult]) -> DiscoveryResult | str:
@@ -215,7 +227,7 @@ def _from_mention(mention: Mention, known: Sequence[DiscoveryResult]) -> Discove
     if before is not None:
         return before
     if mention.match is not None:
-        return _result(mention.match.facts, mention.match.confidence, mention.match.why)
+        return _from_match(mention.match, mention.text)
     if mention.kind == "kind":
         return f"the intent says '{mention.text}' but not which one; pass its name, or its specification's URL or file"
     return _unknown(mention.text)

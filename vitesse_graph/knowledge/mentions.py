@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
+from vitesse_graph.knowledge.catalogue import catalogue
 from vitesse_graph.knowledge.names import NameIndex, NameMatch
 from vitesse_graph.knowledge.words import fold, stem, word_list
 
@@ -54,6 +56,24 @@ def _is_common(word: str) -> bool:
     return stem(word.lower()) in _COMMON
 
 
+@lru_cache(maxsize=1)
+def _record_words() -> frozenset[str]:
+    """Names of records that are two words or more (`merge request`), stemmed: no system is meant."""
+    return frozenset(
+        " ".join(stem(word) for word in noun.split())
+        for facts in catalogue()
+        for noun in facts.resources
+        if " " in noun
+    )
+
+
+def _is_record(tokens: Sequence[Token], start: int) -> bool:
+    pair = tokens[start : start + 2]
+    return (
+        len(pair) == 2 and pair[0].text.islower() and " ".join(stem(t.lower) for t in pair) in _record_words()
+    )
+
+
 def _spoken_of_as_name(tokens: Sequence[Token], start: int, stop: int) -> bool:
     """Whether a name that is also a word ("square", "Monday") is meant as a name here."""
     before = tokens[start - 1].lower if start else ""
@@ -63,7 +83,7 @@ def _spoken_of_as_name(tokens: Sequence[Token], start: int, stop: int) -> bool:
         return before not in _WEEKDAY_BEFORE and after not in _WEEKDAY_AFTER
     if text[0].isupper() and start > 0:
         return True
-    if before in _ARTICLES:
+    if before in _ARTICLES or _is_record(tokens, start):
         return False
     return start == 0 or before in _ROLE_WORDS or _is_common(after) or _is_common(before)
 

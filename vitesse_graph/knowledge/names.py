@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from rapidfuzz.distance import OSA
+from rapidfuzz.distance import OSA, Hamming
 
 from vitesse_graph.knowledge.catalogue import ApiFacts
 from vitesse_graph.knowledge.words import fold
@@ -16,6 +16,8 @@ ALIAS = 0.97
 # Measured on made-up slips of the catalogue's own names: bench/knowledge.py, "names with typos".
 ONE_SLIP = 0.93
 TWO_SLIPS = 0.88
+DOUBTFUL = 0.55
+"""Another letter in a short name is as often another name: Strive and Stride are not Stripe."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class NameIndex:
             for alias in facts.aliases:
                 index.by_name.setdefault(fold(alias), (facts, False))
             for name in (facts.name, *facts.aliases):
+                if " " in name and name.endswith("s"):  # "a row of a Google Sheet"
+                    index.by_name.setdefault(fold(name[:-1]), (facts, False))
                 index.max_words = max(index.max_words, len(name.split()))
             for site in {_site(facts.base_url), _site(facts.docs)} - {""}:
                 sites.setdefault(site, []).append(facts)
@@ -91,6 +95,11 @@ class NameIndex:
             return None
         distance, facts = ranked[0]
         confidence = ONE_SLIP if distance == 1 else TWO_SLIPS
+        if len(key) < 8 and any(
+            len(key) == len(fold(n)) and Hamming.distance(key, fold(n)) == 1
+            for n in (facts.name, *facts.aliases)
+        ):
+            confidence = DOUBTFUL
         return NameMatch(facts, confidence, f"'{name}' read as {facts.name}")
 
     def of_address(self, address: str) -> ApiFacts | None:

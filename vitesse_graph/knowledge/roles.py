@@ -42,7 +42,11 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "d should reflect s",
-        rf"{_D}{_CLAUSE}\b(?:reflects?|mirrors?|follows?|matche?s?|shows?) (?:what (?:is|happens) in |the )?{_NEAR}{_S}",
+        rf"{_D}{_CLAUSE}\b(?:reflects?|mirrors?|follows?|matche?s?|shows?(?! up)) (?:what (?:is|happens) in |the )?{_NEAR}{_S}",
+    ),
+    (
+        "d gets what is of s",
+        rf"{_D}{_CLAUSE}\b(?:receives?|gets?|has|have|contains?|holds?|needs?|wants?)\b{_CLAUSE}\b(?:of|from|in) {_NEAR}{_S}",
     ),
     (
         "in d for every s",

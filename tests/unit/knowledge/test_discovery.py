@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from vitesse_graph.knowledge import discover, discover_pair
+from vitesse_graph.state.discovery import DiscoveryResult
 
 
 @pytest.mark.parametrize(
@@ -34,14 +37,86 @@ INTENTS = [
     ("sync Shopify customers into our CRM", "Shopify", None),
     ("Create a Xero contact for every Stripe customer", "Stripe", "Xero"),
     ("when a Zendesk ticket is opened make a Jira issue", "Zendesk", "Jira"),
+    ("Sync Shopify customers into Credo CRM", "Shopify", None),
     ("copy all Stripe invoices to QBO", "Stripe", "QuickBooks Online"),
+    ("move SFDC leads into HubSpot", "Salesforce", "HubSpot"),
     ("Update Salesforce when a deal closes in HubSpot", "HubSpot", "Salesforce"),
     ("Notify Slack about new GitHub issues", "GitHub", "Slack"),
+    ("Post to Slack when a GitHub issue is opened", "GitHub", "Slack"),
     ("sync square payments to xero", "Square", "Xero"),
+    ("Sync Square payments to Xero", "Square", "Xero"),
+    ("Every new Stripe customer should become a Xero contact", "Stripe", "Xero"),
     ("Enrich Salesforce contacts with Stripe data", "Stripe", "Salesforce"),
     ("Keep Xero up to date with Stripe", "Stripe", "Xero"),
+    ("Stripe -> Xero", "Stripe", "Xero"),
+    ("Shopify to Klaviyo", "Shopify", "Klaviyo"),
+    ("between Jira and Asana", "Jira", "Asana"),
+    ("keep Jira and Asana in sync", "Jira", "Asana"),
+    ("Import bank transactions from Plaid into Xero", "Plaid", "Xero"),
+    ("Import Plaid transactions in Xero every night", "Plaid", "Xero"),
+    ("Add WooCommerce customers to a Mailchimp list", "WooCommerce", "Mailchimp"),
+    ("For each Xero contact, create a HubSpot company", "Xero", "HubSpot"),
+    ("Shopfy customers to Hubspot", "Shopify", "HubSpot"),
+    ("salesfroce accounts to quickboks", "Salesforce", "QuickBooks Online"),
     ("every Monday sync Stripe charges to Xero", "Stripe", "Xero"),
     ("Copy Asana tasks to Monday", "Asana", "monday.com"),
+    ("Create Salesforce cases out of Zendesk tickets", "Zendesk", "Salesforce"),
+    ("Open a GitHub issue whenever someone tags an Intercom conversation as a bug", "Intercom", "GitHub"),
+    ("from Xero to Foo", "Xero", None),
+    ("from Foo to Xero", None, "Xero"),
+    ("log PayPal payments in Xero", "PayPal", "Xero"),
+    ("I want every new Shopify order to show up in HubSpot as a deal", "Shopify", "HubSpot"),
+    ("ping Slack whenever a Stripe payment fails", "Stripe", "Slack"),
+    ("our HubSpot contacts should always be in Mailchimp", "HubSpot", "Mailchimp"),
+    ("once an opportunity is won in Salesforce, raise an invoice in Xero", "Salesforce", "Xero"),
+    ("Post daily Square sales into QuickBooks", "Square", "QuickBooks Online"),
+    ("provision Okta accounts for new BambooHR employees", "BambooHR", "Okta"),
+    ("save Typeform responses to an Airtable base", "Typeform", "Airtable"),
+    ("mirror GitHub issues in Jira", "GitHub", "Jira"),
+    ("mirror Jira issues into GitHub", "Jira", "GitHub"),
+    ("Tell the support channel on Slack about urgent Zendesk tickets", "Zendesk", "Slack"),
+    ("Load the rows of a Google Sheet into Salesforce leads", "Google Sheets", "Salesforce"),
+    ("when someone books with Calendly, log a meeting in HubSpot", "Calendly", "HubSpot"),
+    ("PayPal transactions to Quickbooks Online", "PayPal", "QuickBooks Online"),
+    ("export Plaid transactions to google sheets every morning", "Plaid", "Google Sheets"),
+    ("replicate all Stripe data into Snowflake", "Stripe", "Snowflake"),
+    ("sync conversations from Intercom with Salesforce", "Intercom", "Salesforce"),
+    ("hired candidates in Greenhouse become employees in BambooHR", "Greenhouse", "BambooHR"),
+    ("Send Shopify orders to ShipStation for fulfilment", "Shopify", "ShipStation"),
+    ("Push tracking numbers back from ShipStation to Shopify", "ShipStation", "Shopify"),
+    ("Add Eventbrite attendees to Mailchimp", "Eventbrite", "Mailchimp"),
+    ("post a Slack message for each completed Asana task", "Asana", "Slack"),
+    ("Create invoices in Zoho Books from WooCommerce orders", "WooCommerce", "Zoho Books"),
+    ("update Square customers with Klaviyo profiles", "Klaviyo", "Square"),
+    ("Create a Stripe customer for every Xero contact", "Xero", "Stripe"),
+    ("turn incoming Twilio messages into Zendesk tickets", "Twilio", "Zendesk"),
+    ("move Amazon Seller Central orders to NetSuite", "Amazon Selling Partner API", "Oracle NetSuite"),
+    ("summarise finished Jira issues on a Confluence page", "Jira", "Confluence"),
+    ("Create Linear issues from Front conversations", "Front", "Linear"),
+    ("notify Slack when a lead is won in Close", "Close", "Slack"),
+    ("sync Notion tasks to Todoist", "Notion", "Todoist"),
+    ("push HubSpot contacts to our data warehouse", "HubSpot", None),
+    ("import invoices from our billing system into Xero", None, "Xero"),
+    ("sync customers to our CRM", None, None),
+    ("After a Zoom webinar, add the registrants to HubSpot", "Zoom", "HubSpot"),
+    ("every Stripe refund should be recorded in our ERP", "Stripe", None),
+    ("For every order in Shopify create an invoice in Xero", "Shopify", "Xero"),
+    ("I'd like Xero to reflect what happens in Stripe", "Stripe", "Xero"),
+    ("populate xero contacts from stripe customers", "Stripe", "Xero"),
+    ("migrate from Salesforce to Dynamics 365", "Salesforce", "Microsoft Dynamics 365"),
+    ("Copy Google Calendar events to a Notion database", "Google Calendar", "Notion"),
+    ("Sync employees from Personio to Foobar HR", "Personio", None),
+    ("New deal in Pipedrive → message in Slack", "Pipedrive", "Slack"),
+    ("gitlab merge requests -> jira", "GitLab", "Jira"),
+    ("stripe 2 xero", "Stripe", "Xero"),
+    ("In Airtable we keep leads; create them as contacts in HubSpot", "Airtable", "HubSpot"),
+    ('Open a Jira bug from a Zendesk ticket when it is tagged "bug"', "Zendesk", "Jira"),
+    ("show QBO invoice status on HubSpot companies", "QuickBooks Online", "HubSpot"),
+    ("append each Shopify order as a row to a Google Sheet", "Shopify", "Google Sheets"),
+    ("copy files from Box to Dropbox", "Box", "Dropbox"),
+    ("Klaviyo should receive all customers of Square", "Square", "Klaviyo"),
+    ("Sync Shopify with Flurbo", "Shopify", None),
+    ("Use Stripe subscriptions to update HubSpot contacts", "Stripe", "HubSpot"),
 ]
 
 
@@ -75,3 +150,49 @@ def test_a_given_source_leaves_the_other_name_to_the_other_role() -> None:
     assert found.dest.api_name == "Xero"
     assert found.source is not None
     assert found.source.spec_url == "/tmp/stripe.json"
+
+
+@pytest.mark.parametrize("name", ["Strive", "Stripo", "Podia", "Plain"])
+def test_another_product_of_a_similar_name_is_asked_about_and_not_taken(name: str) -> None:
+    found = discover_pair(f"sync customers from {name} to Xero")
+    assert found.source is None
+    assert any(f"'{name}'" in note for note in found.notes)
+
+
+def test_a_known_api_without_a_published_specification_is_found_and_asked_for() -> None:
+    found = discover_pair("sync Shopify customers to Xero")
+    assert found.source is not None
+    assert found.source.spec_url == ""
+    assert any("Shopify" in note and "URL or file" in note for note in found.notes)
+
+
+def test_a_kind_of_system_brings_alternatives_to_choose_from() -> None:
+    found = discover_pair("sync Shopify customers into our CRM")
+    assert {"Salesforce", "HubSpot"} & {
+        result.api_name for result in found.alternatives
+    } or found.alternatives
+    assert any("'CRM'" in note for note in found.notes)
+
+
+def test_what_was_read_before_is_known_by_its_name() -> None:
+    before = DiscoveryResult(
+        api_name="Credo CRM", spec_url="/specs/credo.json", confidence_score=0.95, source="ingested"
+    )
+    found = discover_pair("sync Shopify customers into Credo CRM", known=[before])
+    assert found.dest == before
+    assert discover("credo crm", known=[before])[0] == before
+
+
+def test_an_empty_or_endless_text_is_no_fault() -> None:
+    assert discover("") == []
+    assert discover_pair("").source is None
+    assert discover_pair("from to into " * 1_000).dest is None
+
+
+def test_discovery_answers_within_twenty_milliseconds() -> None:
+    discover("warm up the index")
+    started = time.perf_counter()
+    for _ in range(20):
+        discover("payment processor with recurring billing and refunds")
+        discover_pair("Create a Xero contact for every Stripe customer")
+    assert (time.perf_counter() - started) / 40 < 0.02

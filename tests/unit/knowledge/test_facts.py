@@ -12,7 +12,23 @@ from vitesse_graph.knowledge.documents import COLLECTIONS
 from vitesse_graph.knowledge.seed import seed_documents, seed_version
 from vitesse_graph.knowledge.words import fold
 
-EXPECTED_NAMES = ["Plaid", "Stripe", "Yodlee", "Shopify", "Salesforce", "HubSpot", "Xero", "QuickBooks Online", "Square", "PayPal", "Adyen", "GitHub", "Slack", "Zendesk", "Jira"]
+EXPECTED_NAMES = [
+    "Plaid",
+    "Stripe",
+    "Yodlee",
+    "Shopify",
+    "Salesforce",
+    "HubSpot",
+    "Xero",
+    "QuickBooks Online",
+    "Square",
+    "PayPal",
+    "Adyen",
+    "GitHub",
+    "Slack",
+    "Zendesk",
+    "Jira",
+]
 DATE = re.compile(r"^20\d\d-(0[1-9]|1[0-2])$")
 
 
