@@ -1,0 +1,114 @@
+"""The command with what people really type: wrong first."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+VITESSE = [sys.executable, "-m", "vitesse_graph.cli.main"]
+
+
+def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "VITESSE_DATA_DIR": str(data_dir), "COLUMNS": "200"}
+    return subprocess.run(
+        [*VITESSE, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+BAD = [
+    (["deom"], "did you mean demo"),
+    (["run"], "--intent"),
+    (["run", "--source", "no-such-file.yaml", "--dest", "x.yaml"], "no file no-such-file.yaml"),
+    (["run", "--intent", "x", "--source-auth", "sk_live_secret", "--approve-all"], "never hold one"),
+    (["ingest", "no-such-file.json"], "no-such-file.json"),
+    (["ingest"], "SPEC"),
+    (["map", "--source-schema", "nothing.json", "--dest-schema", "nothing.json"], "nothing.json"),
+    (["status", "integ_unknown"], "no integration integ_unknown"),
+    (["review", "integ_unknown"], "no integration integ_unknown"),
+    (["sync", "integ_unknown"], "no integration integ_unknown"),
+    (["delete", "integ_unknown", "--yes"], "no integration integ_unknown"),
+    (["demo", "--interactive", "--json"], "choose one"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD, ids=[" ".join(a)[:40] for a, _ in BAD])
+def test_bad_input_gets_one_clear_line_and_exit_2(data_dir: Path, arguments: list[str], said: str) -> None:
+    ended = run(data_dir, *arguments)
+    assert ended.returncode == 2, ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1
+    assert said in lines[0]
+    assert "sk_live_secret" not in ended.stderr + ended.stdout
+
+
+def test_an_intent_that_fits_nothing_fails_and_says_what_to_give(data_dir: Path) -> None:
+    ended = run(data_dir, "run", "--intent", "make me a sandwich", "--approve-all", "--json")
+    assert ended.returncode == 2
+    document = json.loads(ended.stdout)
+    assert document["status"] == "failed"
+    assert "specification" in document["error"]
+    shown = run(data_dir, "status", document["integration_id"])
+    assert (shown.returncode, "failed" in shown.stdout) == (0, True)
+
+
+def test_lists_and_doctor_answer_in_json(data_dir: Path) -> None:
+    listed = run(data_dir, "integrations", "--json")
+    assert listed.returncode == 0
+    assert "integrations" in json.loads(listed.stdout)
+    checked = run(data_dir, "doctor", "--json")
+    assert checked.returncode == 0, checked.stderr
+    checks = {check["name"]: check["state"] for check in json.loads(checked.stdout)["checks"]}
+    assert checks["database"] == "on"
+
+
+def test_help_needs_none_of_the_heavy_imports() -> None:
+    code = (
+        "import sys; from vitesse_graph.cli.main import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\n"
+        "heavy = {'langgraph', 'langchain_core', 'qdrant_client', 'pydantic', 'rich', 'numpy', 'scipy'} & set(sys.modules)\n"
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    began = time.monotonic()
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert time.monotonic() - began < 20
+
+
+def test_a_schema_pair_is_mapped_without_a_database(tmp_path: Path) -> None:
+    source, dest = tmp_path / "source.json", tmp_path / "dest.json"
+    source.write_text(
+        json.dumps(
+            {
+                "type": "object",
+                "properties": {
+                    "given_name": {"type": "string"},
+                    "email": {"type": "string", "format": "email"},
+                },
+            }
+        )
+    )
+    dest.write_text(
+        json.dumps(
+            {
+                "type": "object",
+                "required": ["email"],
+                "properties": {
+                    "first_name": {"type": "string"},
+                    "email": {"type": "string", "format": "email"},
+                },
+            }
+        )
+    )
+    ended = run(
+        tmp_path / "data", "map", "--source-schema", str(source), "--dest-schema", str(dest), "--json"
+    )
+    assert ended.returncode == 0, ended.stderr
+    rows = {(r["source_field"], r["dest_field"]) for r in json.loads(ended.stdout)["transformations"]}
+    assert rows == {("given_name", "first_name"), ("email", "email")}
+    assert not (tmp_path / "data" / "postgres").exists()
