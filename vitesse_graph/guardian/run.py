@@ -11,7 +11,7 @@ from typing import Any
 from vitesse_graph.guardian.calls import CallBook, SideName, required_issue, shadow_call
 from vitesse_graph.guardian.findings import findings_of
 from vitesse_graph.guardian.health import endpoint_coverage, hard_fails, health_score
-from vitesse_graph.guardian.paths import read
+from vitesse_graph.guardian.paths import plain, read
 from vitesse_graph.guardian.plan import (
     fixed_for,
     new_id,
@@ -20,6 +20,7 @@ from vitesse_graph.guardian.plan import (
     update_id_param,
     write_call,
 )
+from vitesse_graph.guardian.plausible import Plausibility
 from vitesse_graph.guardian.reading import read_source
 from vitesse_graph.guardian.required import unfed_required
 from vitesse_graph.guardian.targets import Answer, AppTarget, Call, DestructiveCallError, Target
@@ -47,6 +48,7 @@ class _Run:
     contract: Contract
     tally: Tally
     profiles: _Profiles
+    plausibility: Plausibility
     dest_operation: OperationDetail | None
     dest_params: Mapping[str, str]
     on_result: OnResult | None
@@ -128,7 +130,8 @@ async def run_guardian(
     run = _Run(
         source=source, dest=dest, dest_read=dest_read or dest, source_shape=source_shape, dest_shape=dest_shape,
         mapping=compile_mapping(mapping), contract=Contract(dest_shape.request_schema, "request"), tally=Tally(rows),
-        profiles=_Profiles(synthetic, source_shape.id_field), dest_operation=dest_operation,
+        profiles=_Profiles(synthetic, source_shape.id_field),
+        plausibility=Plausibility(mapping.transformations, source_shape.record_schema, dest_shape.request_schema), dest_operation=dest_operation,
         dest_params=dest_params or {}, on_result=on_result,
     )  # fmt: skip
     first = source_call(source_shape, source_operation, source_params or {}, invent=source.is_sandbox)
@@ -183,6 +186,8 @@ async def _try_one(run: _Run, record: dict[str, Any], position: int) -> None:
     body = transformed.body
     failures = failures_of(record, body, transformed.errors, run.contract, run.tally.rows)
     trial = Trial(run.profiles.of(record, position), failures)
+    if trial.profile == "typical":
+        run.plausibility.look_at(body)
     if transformed.errors:
         # The deployed integration quarantines such a record: it is never sent.
         run.tally.add(trial, record, body)
@@ -255,6 +260,7 @@ def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
     if not tally.trials:
         fails.append("the source gave no records: check its endpoint, filters and pagination")
     findings = findings_of(tally, unfed, run.source_shape.record_schema, run.dest_shape.request_schema)
+    findings += run.plausibility.findings({plain(finding.dest_field or "") for finding in findings})
     return TestResults(
         calls_made=book.made,
         success_rate=round(success, 4),

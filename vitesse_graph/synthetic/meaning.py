@@ -46,7 +46,7 @@ _NAMES: tuple[tuple[str, Meaning], ...] = (
     (r"(^|_)currency(_?code)?$|currency_iso", "currency"),
     (r"locale|language_?tag", "language"),
     (r"(^|_)lang(uage)?(_?code)?$", "language_short"),
-    (r"(^|_)(url|uri|href|link|website|web_site|homepage|web|avatar|webhook)(_?url)?$|_url_|_urls?$|_uri$|_href$", "url"),
+    (r"(^|_)(url|uri|href|link|website|web_site|homepage|web|avatar|webhook)(_?url)?$|_url_|_urls?$|_uri$|_href$|(^|_)(image|logo|icon|photo|picture|thumbnail|avatar)s?$", "url"),
     (r"(^|_)(domain|host)(_?name)?$", "host"),
     (r"(^|_)(ip|ip_?address|ipv4)$", "ipv4"),
     (r"latitude|(^|_)lat$", "latitude"),
@@ -71,6 +71,9 @@ _NAMES: tuple[tuple[str, Meaning], ...] = (
 )  # fmt: skip
 _COMPILED = tuple((re.compile(pattern), meaning) for pattern, meaning in _NAMES)
 
+# Names that say nothing: `emails: [{data: …}]`, `phone: {value: …}`.
+_HOLLOW = frozenset(("data", "value", "content", "text", "val"))
+_SPREADING: frozenset[Meaning] = frozenset(("email", "phone", "url"))
 _PEOPLE = re.compile(
     r"customer|contact|person|people|user|profile|member|patient|employee|owner|author|lead|guest|payer|student"
 )
@@ -102,6 +105,10 @@ def meaning_of(name: str, schema: JsonSchema, parent: str = "") -> Meaning:
     meaning = _by_name(name)
     declared = schema.get("type")
     types = {declared} if isinstance(declared, str) else set(declared or ())
+    if types == {"boolean"}:
+        return "plain"
+    if words(name) in _HOLLOW and _by_name(parent.removesuffix("s")) in _SPREADING:
+        meaning = _by_name(parent.removesuffix("s"))
     if types & {"integer", "number"} and "string" not in types:
         return _number(meaning, words(name), schema, "integer" in types and "number" not in types)
     if meaning == "country":
