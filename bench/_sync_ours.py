@@ -6,7 +6,6 @@ Prints {"elapsed": seconds inside, "records": n, "status": …}.
 
 from __future__ import annotations
 
-
 import json
 import sys
 import time

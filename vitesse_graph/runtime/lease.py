@@ -41,18 +41,25 @@ class Lease:
             connection = await self._store.dedicated()
         except psycopg.OperationalError as error:
             raise VitesseError("the database cannot be reached; check DATABASE_URL") from error
+        try:
+            await self._take(connection)
+        except BaseException:
+            # Cancelled in the middle: the lock must not live on in a connection that nobody holds.
+            await connection.close()
+            raise
+        self._connection = connection
+        return self
+
+    async def _take(self, connection: Connection) -> None:
         for _ in range(_TRIES):
             if await self._try_lock(connection):
                 break
             await asyncio.sleep(_TRY_AGAIN_SECONDS)
         else:
-            await connection.close()
             raise ConflictError(f"a sync of {self._id} is already running; wait for it, or stop it first")
-        self._connection = connection
         holder = f"{socket.gethostname()}:{os.getpid()}"
         rows = await self._store.rows("acquire_token", {"id": self._id, "holder": holder})
         self.token = int(rows[0][0])
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

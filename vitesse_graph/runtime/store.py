@@ -161,7 +161,11 @@ class Store:
     async def dedicated(self) -> Connection:
         """A connection outside the pool (a session lock lives on it); the caller closes it."""
         connection = await psycopg.AsyncConnection.connect(await self._url_provider(), autocommit=True)
-        await _configure(connection)
+        try:
+            await _configure(connection)
+        except BaseException:
+            await connection.close()
+            raise
         return connection
 
     async def patiently(self, action: Callable[[Connection], Awaitable[T]]) -> T:

@@ -17,7 +17,7 @@ import aiohttp
 import psutil
 import pytest
 
-from tests.integration.runtime.apis import Apis, person
+from tests.integration.runtime.apis import Apis, person, until
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.deployers import DeployerFactory
 from vitesse_graph.deployers.process import ProcessDeployer
@@ -40,13 +40,6 @@ async def deployer(settings: Settings, name: str) -> AsyncIterator[ProcessDeploy
 async def ask(url: str, method: str = "GET", body: Any = None) -> Any:
     async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
         return await answer.json()
-
-
-async def until(condition: Any, seconds: float = 15.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.02)
 
 
 async def test_deployed_it_is_healthy_moves_records_and_leaves_nothing_behind(
@@ -219,7 +212,7 @@ async def test_a_pid_that_was_given_to_somebody_else_is_never_touched(
     kept = json.loads(note.read_text())
     os.kill(deployed.detail["supervisor_pid"], signal.SIGKILL)
     await until(lambda: process_started_at(deployed.detail["pid"]) is None)  # it does not stay unsupervised
-    bystander = subprocess.Popen(["sleep", "60"])
+    bystander = subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220 - it does nothing at all
     try:
         kept["supervisor"]["pid"] = bystander.pid
         note.write_text(json.dumps(kept))
@@ -238,5 +231,5 @@ async def test_strange_ids_stay_inside_their_folder(settings: Settings, apis: Ap
     plan = await deployer.plan(definition(apis.url, strange))
     folder = Path(plan.resources["folder"])
     assert folder.parent == home
-    assert folder.resolve() == folder
+    assert ".." not in folder.parts
     assert len(folder.name) < 100

@@ -176,6 +176,15 @@ class Apis:
         return web.json_response({}, status=204 if gone else 404)
 
 
+async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+    """Waits for something that another process or thread brings about."""
+    for _ in range(int(seconds / 0.02)):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"it did not happen within {seconds} s")
+
+
 def digest(contacts: dict[str, dict[str, Any]]) -> str:
     """Equal for equal contents, whatever the ids and the order."""
     lines = sorted(

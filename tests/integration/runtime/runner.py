@@ -11,11 +11,10 @@ from vitesse_graph.runtime.engine import run_sync
 from vitesse_graph.state.definition import IntegrationDefinition
 
 
-async def main() -> None:
-    definition = IntegrationDefinition.model_validate_json(Path(sys.argv[1]).read_text())
+async def main(definition: IntegrationDefinition) -> None:
     report = await run_sync(definition, options=Options(patience_seconds=20))
     sys.stdout.write(report.model_dump_json() + "\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(main(IntegrationDefinition.model_validate_json(Path(sys.argv[1]).read_text())))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.integration.runtime.apis import Apis, person
+from tests.integration.runtime.apis import Apis, person, until
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.database import database_url
 from vitesse_graph.errors import VitesseError
@@ -28,8 +28,7 @@ async def test_postgres_that_crashes_in_mid_sync_costs_nothing(
     apis.delay_seconds = 0.002
     async with Store(lambda: database_url(settings), patience_seconds=30) as store:
         running = asyncio.create_task(SyncEngine(definition(apis.url, name), store, policy=policy).run())
-        while apis.requests["POST"] < 300:
-            await asyncio.sleep(0.01)
+        await until(lambda: apis.requests["POST"] >= 300)
         postmaster = int((tmp_path / "postgres" / "postmaster.pid").read_text().splitlines()[0])
         os.kill(postmaster, signal.SIGQUIT)  # an immediate shutdown: connections are cut, nothing is flushed
         report = await running

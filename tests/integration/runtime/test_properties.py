@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from aiohttp import web
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -164,6 +164,7 @@ def test_any_order_of_faults(shape: Any, data_dir: Path, monkeypatch: pytest.Mon
             max_examples=EXAMPLES,
             stateful_step_count=10 if EXAMPLES < 20 else 25,
             deadline=None,
+            phases=(Phase.explicit, Phase.generate),  # to shrink a run over the wire takes minutes
             derandomize=EXAMPLES < 20,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook
 
-from tests.integration.runtime.apis import Apis, person
+from tests.integration.runtime.apis import Apis, person, until
 from tests.integration.runtime.definitions import definition, incremental
 from vitesse_graph.database import database_url
 from vitesse_graph.deployers.supervisor import free_port
@@ -51,7 +51,7 @@ async def serve(settings: Settings, tmp_path: Path) -> AsyncIterator[Any]:
         port = free_port()
         command = [sys.executable, "-m", "vitesse_graph.runtime", str(file), "--port", str(port)]
         with (tmp_path / f"log-{len(started)}").open("wb") as log:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # noqa: ASYNC220 - the test sends it signals and waits in a thread
                 command,
                 env={**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "ignore", **environment},
                 stdout=log,
@@ -136,8 +136,7 @@ async def test_sigterm_in_mid_sync_finishes_what_is_in_flight_and_the_next_proce
     apis.delay_seconds = 0.01
     service = await serve(definition(apis.url, name))
     syncing = asyncio.create_task(service.ask("POST", "/sync", {}))
-    while apis.requests["POST"] < 100:
-        await asyncio.sleep(0.01)
+    await until(lambda: apis.requests["POST"] >= 100)
     service.process.send_signal(signal.SIGTERM)
     await asyncio.gather(syncing, return_exceptions=True)
     assert await asyncio.to_thread(service.process.wait, 15) == 0
@@ -145,8 +144,7 @@ async def test_sigterm_in_mid_sync_finishes_what_is_in_flight_and_the_next_proce
     assert len(apis.contacts) == sent < 500
     apis.delay_seconds = 0.0
     service = await serve(definition(apis.url, name))  # takes it up by itself
-    while (await service.ask("GET", "/status"))[1]["state"] == "syncing" or len(apis.contacts) < 500:
-        await asyncio.sleep(0.05)
+    await until(lambda: len(apis.contacts) == 500)
     assert apis.requests["POST"] == 500
     assert set(apis.emails.values()) == {1}
 
