@@ -8,6 +8,7 @@ Everything that decides is a function over data: `diff_specs` and `observe_drift
 """
 
 from vitesse_graph.healing.alerts import Alert, AlertEvent, alert_data, send_alert, sign_alert
+from vitesse_graph.healing.amend import amend_schema
 from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.health import rolling_health, status_health
@@ -17,7 +18,13 @@ from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
 from vitesse_graph.healing.probes import Credential, Probe, Target, plan_probes, probe
 from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
 from vitesse_graph.healing.renames import Rename, find_renames
-from vitesse_graph.healing.repair import RepairChange, RowChange, compare_mappings, repair_mapping
+from vitesse_graph.healing.repair import (
+    RepairChange,
+    RowChange,
+    compare_mappings,
+    follow_renames,
+    repair_mapping,
+)
 from vitesse_graph.healing.report import render_drift
 from vitesse_graph.healing.schema_diff import diff_schemas
 from vitesse_graph.healing.spec_diff import diff_specs, find_successor
@@ -46,6 +53,7 @@ __all__ = [
     "Target",
     "Watch",
     "alert_data",
+    "amend_schema",
     "choose_strategy",
     "compare_mappings",
     "compare_outputs",
@@ -56,6 +64,7 @@ __all__ = [
     "find_renames",
     "find_successor",
     "findings_of",
+    "follow_renames",
     "needs_approval",
     "observe_drift",
     "plan_probes",

@@ -1,17 +1,17 @@
 """How well an integration is, from 0 to 100. Pure.
 
-    health  = 100 × (0.70 × success + 0.15 × latency + 0.15 × freshness)
+    health  = 100 × success × (1 - 0.25 × slowness - 0.15 × staleness)
 
 `success`    the smaller of the runtime's own rate over its last records and the rate of its last
              run (1 - quarantined / fetched); 0 when the last run failed. A run that stopped itself
              at too many failures (`paused`) counts with the failed share it stopped at.
-`latency`    1 up to twice the usual p95, falling with its logarithm to 0 at forty times; 1 while
+`slowness`   0 up to twice the usual p95, rising with its logarithm to 1 at forty times; 0 while
              nothing is known of what is usual, or while answers stay under a quarter of a second.
-`freshness`  1 up to twice the interval that the schedule promises, falling in a straight line to 0
-             at ten times; 1 without a schedule.
+`staleness`  0 up to twice the interval that the schedule promises, rising in a straight line to 1
+             at ten times; 0 without a schedule.
 
-Fewer than half of the records succeeding therefore brings an integration under 60 whatever else is
-well, and slowness or staleness alone never does.
+Under 60 therefore: four in ten records fail, or three in ten while answers take forty times as long.
+Slowness and staleness alone never bring it under 60: there is nothing to repair.
 
     rolling = (3 × newest + 2 × one before + 1 × two before) / 6
 
@@ -28,7 +28,7 @@ from vitesse_graph.state.definition import RuntimeStatus, SyncReport
 
 WINDOW = 3
 _WEIGHTS = (3, 2, 1)
-_SUCCESS, _LATENCY, _FRESHNESS = 0.70, 0.15, 0.15
+_SLOWNESS, _STALENESS = 0.25, 0.15
 _QUICK_MS = 250.0
 _FINE_FACTOR, _DEAD_FACTOR = 2.0, 40.0
 _FRESH_INTERVALS, _STALE_INTERVALS = 2.0, 10.0
@@ -41,9 +41,9 @@ def status_health(
 ) -> float:
     """The health that one status speaks of, 0..100."""
     success = min(_clamp(status.success_rate), _run_success(status.last_sync))
-    latency = _latency(status.p95_latency_ms, usual_p95_ms)
-    freshness = _freshness(status.lag_seconds, interval_seconds)
-    return 100 * (_SUCCESS * success + _LATENCY * latency + _FRESHNESS * freshness)
+    slowness = _slowness(status.p95_latency_ms, usual_p95_ms)
+    staleness = _staleness(status.lag_seconds, interval_seconds)
+    return 100 * success * (1 - _SLOWNESS * slowness - _STALENESS * staleness)
 
 
 def rolling_health(healths: Sequence[float]) -> float:
@@ -69,17 +69,17 @@ def _run_success(report: SyncReport | None) -> float:
     return _clamp(1 - report.quarantined / report.fetched)
 
 
-def _latency(now_ms: float, usual_ms: float | None) -> float:
+def _slowness(now_ms: float, usual_ms: float | None) -> float:
     if usual_ms is None or usual_ms <= 0 or now_ms <= _QUICK_MS:
-        return 1.0
+        return 0.0
     factor = now_ms / usual_ms
     if factor <= _FINE_FACTOR:
-        return 1.0
-    return _clamp(1 - math.log(factor / _FINE_FACTOR) / math.log(_DEAD_FACTOR / _FINE_FACTOR))
+        return 0.0
+    return _clamp(math.log(factor / _FINE_FACTOR) / math.log(_DEAD_FACTOR / _FINE_FACTOR))
 
 
-def _freshness(lag_seconds: float | None, interval_seconds: float | None) -> float:
+def _staleness(lag_seconds: float | None, interval_seconds: float | None) -> float:
     if lag_seconds is None or not interval_seconds:
-        return 1.0
+        return 0.0
     late = lag_seconds / interval_seconds
-    return _clamp(1 - (late - _FRESH_INTERVALS) / (_STALE_INTERVALS - _FRESH_INTERVALS))
+    return _clamp((late - _FRESH_INTERVALS) / (_STALE_INTERVALS - _FRESH_INTERVALS))

@@ -133,14 +133,16 @@ def compare_profiles(before: RecordProfile, now: RecordProfile) -> list[Shift]:
     for path, old in before.fields.items():
         new = now.fields.get(path)
         if new is not None:
-            shifts += [Shift(path=path, kind=kind, detail=detail) for kind, detail in _shifts(old, new)]
+            shifts += [
+                Shift(path=path, kind=kind, detail=detail) for kind, detail in _shifts(old, new, now.records)
+            ]
     return shifts
 
 
-def _shifts(old: FieldProfile, new: FieldProfile) -> Iterable[tuple[str, str]]:
+def _shifts(old: FieldProfile, new: FieldProfile, records: int) -> Iterable[tuple[str, str]]:
     if new.null - old.null >= 0.3:
         yield "emptied", f"empty in {new.null:.0%} of the records, was {old.null:.0%}"
-    if old.distinct >= 0.2 and new.distinct <= 0.02 and new.null < 1.0:
+    if old.distinct >= 0.2 and new.distinct <= max(0.02, 1.5 / records) and new.null < 1.0:
         yield "constant", "nearly all records have the same value"
     if old.scale is not None and new.scale is not None:
         moved = abs(new.scale - old.scale)

@@ -70,45 +70,92 @@ class RepairChange(Model):
         return "\n".join(lines) or "Nothing changes."
 
 
+def follow_renames(
+    row: Transformation, drift: Collection[DriftItem], *, min_confidence: float = 0.0
+) -> Transformation | None:
+    """The row with renamed paths put in and nothing else changed.
+
+    None when something besides renames touches it, or no rename of that confidence does.
+    """
+    items = [item for item in drift if item.severity != "safe" and row.dest_field in item.affects]
+    renames = [item for item in items if item.kind == "field_renamed" and item.new_path]
+    is_clean = len(renames) == len(items) and all(item.confidence >= min_confidence for item in renames)
+    if not renames or not is_clean:
+        return None
+    source = {item.path: str(item.new_path) for item in renames if item.side == "source"}
+    dest = {item.path: str(item.new_path) for item in renames if item.side == "dest"}
+    paths = row.source_field
+    followed: str | list[str] = (
+        _renamed(paths, source) if isinstance(paths, str) else [_renamed(path, source) for path in paths]
+    )
+    return row.evolve(
+        source_field=followed,
+        dest_field=_renamed(row.dest_field, dest),
+        origin="heal",
+        confidence=min([row.confidence, *(item.confidence for item in renames)]),
+        reason=f"{row.reason}; followed a rename" if row.reason else "followed a rename",
+    )
+
+
 def repair_mapping(
     old: MappingLogic, proposed: MappingLogic, drift: Collection[DriftItem], *, also: Collection[str] = ()
 ) -> MappingLogic:
-    """The old mapping with only the broken rows replaced by those of a proposed one.
+    """The old mapping with only the broken rows replaced.
 
     Broken are the rows that breaking or risky drift touches, and the destination fields in `also`
-    (what the guardian's findings name). All other rows stay as a person approved them. Fields that
-    became required and that only the proposal feeds are added.
+    (what the guardian's findings name). A row that broke by nothing but a sure rename follows it and
+    keeps its conversion; another takes the proposal's row, or, where there is none, follows a guess
+    or is left out. All other rows stay as a person approved them. Fields that became required and
+    that only the proposal feeds are added.
     """
     broken = broken_fields(old, drift) | set(also)
     proposals = {row.dest_field: row for row in proposed.transformations}
-    renamed = {
-        item.path: item.new_path
-        for item in drift
-        if item.side == "dest" and item.kind == "field_renamed" and item.new_path
-    }
-    kept: list[Transformation] = []
-    for row in old.transformations:
-        if row.dest_field not in broken:
-            kept.append(row)
-            continue
-        successor = proposals.get(_renamed(row.dest_field, renamed))
-        if successor is not None:
-            kept.append(successor.evolve(origin="heal"))
-    present = {row.dest_field for row in kept}
+    renamed = _new_names(drift, "dest")
+    kept = [
+        row if row.dest_field not in broken else _repaired(row, proposals, drift, renamed, also)
+        for row in old.transformations
+    ]
+    rows = [row for row in kept if row is not None]
+    present = {row.dest_field for row in rows}
     wanted = {item.path for item in drift if item.side == "dest" and item.kind == "field_required"} | set(
         also
     )
-    kept += [
+    rows += [
         row.evolve(origin="heal")
         for row in proposed.transformations
         if row.dest_field not in present and any(is_within(row.dest_field, path) for path in wanted)
     ]
-    confidences = [row.confidence for row in kept]
+    confidences = [row.confidence for row in rows]
     return proposed.evolve(
-        transformations=[row.dump() for row in kept],
+        transformations=[row.dump() for row in rows],
         confidence=sum(confidences) / len(confidences) if confidences else 0.0,
         version=old.version + 1,
     )
+
+
+def _repaired(
+    row: Transformation,
+    proposals: Mapping[str, Transformation],
+    drift: Collection[DriftItem],
+    renamed: Mapping[str, str],
+    also: Collection[str],
+) -> Transformation | None:
+    if row.dest_field not in also:
+        followed = follow_renames(row, drift, min_confidence=SURE_RENAME)
+        if followed is not None:
+            return followed
+    successor = proposals.get(_renamed(row.dest_field, renamed))
+    if successor is not None:
+        return successor.evolve(origin="heal")
+    return follow_renames(row, drift)
+
+
+def _new_names(drift: Collection[DriftItem], side: str) -> dict[str, str]:
+    return {
+        item.path: item.new_path
+        for item in drift
+        if item.side == side and item.kind == "field_renamed" and item.new_path
+    }
 
 
 def broken_fields(mapping: MappingLogic, drift: Collection[DriftItem]) -> set[str]:
@@ -135,7 +182,7 @@ def compare_mappings(old: MappingLogic, new: MappingLogic, drift: Collection[Dri
     changes: list[RowChange] = []
     matched: set[str] = set()
     for name, row in before.items():
-        new_name = _renamed(name, {path: item.new_path or path for path, item in dest_names.items()})
+        new_name = _renamed(name, _new_names(drift, "dest"))
         other = after.get(new_name) or after.get(name)
         if other is None:
             changes.append(RowChange(dest_field=name, kind="removed", before=_source(row)))

@@ -50,17 +50,18 @@ def breaking(path: str = "email", severity: Any = "breaking", **words: Any) -> D
     ("given_status", "usual_ms", "interval", "health"),
     [
         (status(1), None, None, 100),
-        (status(1, failed=50), None, None, 65),
-        (status(1, failed=100), None, None, 30),
-        (status(1, ended="failed"), None, None, 30),
-        (status(1, failed=2, of=4), None, None, 65),
-        (status(1, failed=20, of=25, ended="paused", success_rate=0.98), None, None, 44),
+        (status(1, failed=50), None, None, 50),
+        (status(1, failed=100), None, None, 0),
+        (status(1, ended="failed"), None, None, 0),
+        (status(1, failed=2, of=4), None, None, 50),
+        (status(1, failed=20, of=25, ended="paused", success_rate=0.98), None, None, 20),
         (status(1, p95_latency_ms=200), 1.0, None, 100),
         (status(1, p95_latency_ms=800), 400.0, None, 100),
-        (status(1, p95_latency_ms=4_000), 100.0, None, 85),
+        (status(1, p95_latency_ms=4_000), 100.0, None, 75),
         (status(1, lag_seconds=100), None, 60, 100),
         (status(1, lag_seconds=360), None, 60, 92.5),
-        (status(1, lag_seconds=99_999, p95_latency_ms=99_999), 100.0, 60, 70),
+        (status(1, lag_seconds=99_999, p95_latency_ms=99_999), 100.0, 60, 60),
+        (status(1, failed=30, p95_latency_ms=4_000), 100.0, None, 52.5),
     ],
 )
 def test_health_follows_its_formula(
@@ -109,7 +110,7 @@ def test_one_bad_run_among_good_ones_starts_nothing() -> None:
 def test_asking_again_without_news_makes_nobody_iller() -> None:
     monitor = Monitor()
     monitor.observe(status(1), 0)
-    ill = status(2, failed=55)
+    ill = status(2, failed=30)
     first = monitor.observe(ill, 1)
     for poll in range(50):
         assert monitor.observe(ill, 2 + poll).health == first.health
@@ -131,7 +132,7 @@ def test_between_the_two_limits_nothing_changes() -> None:
     monitor.observe(status(1, failed=100), 0)
     monitor.heal_ended("gave_up", 1)
     for run in range(2, 8):
-        monitor.observe(status(run, failed=45), run)
+        monitor.observe(status(run, failed=35), run)
     assert monitor.state.phase == "cooling"
     assert 60 < monitor.health < 75
     for run in range(8, 14):
