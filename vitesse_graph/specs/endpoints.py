@@ -14,13 +14,14 @@ from vitesse_graph.specs.auth import AuthReader
 from vitesse_graph.specs.identity import id_field
 from vitesse_graph.specs.limits import LimitReader
 from vitesse_graph.specs.operations import Body, RawOperation, Reader, is_json
-from vitesse_graph.specs.pagination import Knob, detect, part_of
+from vitesse_graph.specs.pagination import Knob, detect, may_page, part_of
 from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import ends_in_parameter, resource, role
 from vitesse_graph.specs.words import squash
 from vitesse_graph.state.api_spec import AuthScheme, Endpoint, Guess, Pagination
 
 _AUTH_HEADERS = frozenset({"authorization", "accept", "contenttype", "useragent", "cookie"})
+_BODILESS = ("GET", "HEAD", "OPTIONS", "TRACE")
 _FORM_ORDER = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
@@ -62,7 +63,7 @@ class Indexer:
     def _one(self, raw: RawOperation, auth: AuthScheme | None, secrets: set[str]) -> Indexed:
         reader, operation = self._reader, raw.operation
         noun = resource(raw, self._title)
-        bodies = reader.request_bodies(raw)
+        bodies = reader.request_bodies(raw) if raw.method not in _BODILESS else []
         records, pagination = self._list(raw, noun, bodies)
         text = reader.resolver.text(operation.get("summary"))
         operation_id = operation.get("operationId")
@@ -93,23 +94,22 @@ class Indexer:
         """Records and pagination where the answer is a list of records; (None, None) otherwise."""
         if raw.method not in ("GET", "POST", "QUERY"):
             return None, None
-        in_body = raw.method != "GET"
         reader = self._reader
-        if in_body and not bodies:
-            return None, None
-        response, schema = reader.success(raw)
-        if schema is None:
-            return None, None
-        records = find_records(reader.flattener, schema, noun)
-        if records is None:
-            return None, None
-        knobs = self._body_knobs(bodies) if in_body else []
+        knobs = self._body_knobs(bodies) if bodies else []
         in_body = any(part_of(knob) in ("cursor", "offset", "page") for knob in knobs)
         if not in_body:
             knobs = self._query_knobs(raw)
         parts = {part_of(knob) for knob in knobs}
-        pages = bool(parts & {"cursor", "offset", "page"})
-        if not self._is_list(raw, records, pages=pages, sized="size" in parts):
+        pages, sized = bool(parts & {"cursor", "offset", "page"}), "size" in parts
+        if raw.method != "GET" and not (bodies and (pages or sized)):
+            return None, None
+        response, schema = reader.success(raw)
+        if schema is None:
+            return None, None
+        if not pages and ends_in_parameter(raw.path) and reader.flattener.type_of(schema) != "array":
+            return None, None
+        records = find_records(reader.flattener, schema, noun)
+        if records is None or not self._is_list(raw, records, pages=pages, sized=sized):
             return None, None
         pagination = detect(
             knobs,
@@ -137,7 +137,7 @@ class Indexer:
         reader = self._reader
         knobs = []
         for parameter in reader.parameters(raw):
-            if parameter.get("in") == "query":
+            if parameter.get("in") == "query" and may_page(parameter["name"]):
                 schema = reader.flattener.flat(reader.parameter_schema(parameter))
                 knobs.extend(_knobs(reader, parameter["name"], schema, parameter.get("description")))
         return knobs
@@ -146,6 +146,8 @@ class Indexer:
         reader = self._reader
         knobs: list[Knob] = []
         for name, node in reader.flattener.properties(bodies[0].schema).items():
+            if not may_page(str(name)):
+                continue
             flat = reader.flattener.flat(node)
             knobs.append(Knob(str(name), flat, reader.resolver.text(flat.get("description"))))
         return knobs

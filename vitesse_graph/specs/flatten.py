@@ -11,6 +11,7 @@ from typing import Any
 from vitesse_graph.specs.resolve import Resolver
 
 _EMPTY: dict[str, Any] = {}
+_TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
 
 
 class Flattener:
@@ -113,6 +114,10 @@ class Flattener:
 
     def type_of(self, node: Any) -> str:
         """The JSON type, null left aside; guessed from keywords where none is named; "" if unknown."""
+        if type(node) is dict:
+            plain = node.get("type")
+            if type(plain) is str and "$ref" not in node:
+                return plain if plain in _TYPES else plain.lower()
         flat = self.flat(node)
         given = flat.get("type")
         if type(given) is list:

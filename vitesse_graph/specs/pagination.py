@@ -123,6 +123,12 @@ def part_of(knob: Knob) -> Part | None:
     return part
 
 
+def may_page(name: str) -> bool:
+    """A quick look at a parameter's name: whether it is worth a closer one for paging."""
+    short = squash(name)
+    return short in _PART_OF or short.startswith(("page", "use"))
+
+
 def detect(
     knobs: list[Knob],
     flattener: Flattener,
