@@ -115,8 +115,14 @@ class Acceptance:
             await asyncio.sleep(0.2)
             waited += 0.2
 
-    async def take(self, order: Order, work: Work) -> JSONResponse:
-        """Records the request, does its work, answers; at once with 202 where that was asked for."""
+    async def take(
+        self, order: Order, work: Work, *, undo: Callable[[], Awaitable[None]] | None = None
+    ) -> JSONResponse:
+        """Records the request, does its work, answers; at once with 202 where that was asked for.
+
+        `undo` takes back what was prepared when it turns out that a twin with the same
+        Idempotency-Key was faster.
+        """
         request = AcceptedRequest(
             id=uuid.uuid4().hex,
             integration_id=order.integration_id,
@@ -129,6 +135,8 @@ class Acceptance:
         )
         twin = await self._requests.add(request)
         if twin is not None:
+            if undo is not None:
+                await undo()
             answered = await self.replay(order)
             if answered is not None:
                 return answered

@@ -50,11 +50,18 @@ def heal_end(outcome: Outcome, version_before: int) -> HealEnd:
 
 
 class Monitoring:
-    """Binds the monitor's decisions to a service."""
+    """Binds the monitor's decisions to a service; `only`: just these integrations."""
 
-    def __init__(self, service: IntegrationService, *, say: Callable[[str], Any] | None = None) -> None:
+    def __init__(
+        self,
+        service: IntegrationService,
+        *,
+        say: Callable[[str], Any] | None = None,
+        only: Collection[str] | None = None,
+    ) -> None:
         self._service = service
         self._say = say or (lambda line: None)
+        self._only = only
 
     def hooks(self) -> Hooks:
         return Hooks(
@@ -67,7 +74,7 @@ class Monitoring:
 
     async def _active(self) -> Collection[str]:
         rows, _ = await self._service.services.registry.integrations(status="active", limit=1_000)
-        return [row.id for row in rows]
+        return [row.id for row in rows if self._only is None or row.id in self._only]
 
     async def _status(self, integration_id: str) -> RuntimeStatus:
         return await self._service.runtime_status(integration_id)
@@ -101,15 +108,10 @@ class Monitoring:
 
 
 async def watch(
-    service: IntegrationService,
-    *,
-    interval_seconds: float,
-    once: bool = False,
-    stop: asyncio.Event | None = None,
-    say: Callable[[str], Any] | None = None,
+    monitoring: Monitoring, *, interval_seconds: float, once: bool = False, stop: asyncio.Event | None = None
 ) -> None:
     """Looks after every active integration until `stop` is set; `once`: one look, heals included."""
-    watching = Watch(Monitoring(service, say=say).hooks(), poll_seconds=interval_seconds)
+    watching = Watch(monitoring.hooks(), poll_seconds=interval_seconds)
     if once:
         await watching.tick()
         await watching.join()

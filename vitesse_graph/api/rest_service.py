@@ -73,7 +73,7 @@ class RestService(IntegrationService):
         said = [snapshot.values, given] if isinstance(given, dict) else [snapshot.values]
         return {str(values[name]) for values in said for name in names if values and values.get(name)}
 
-    async def _record(self, outcome: Outcome, actor: str, reason: str = "") -> None:
+    async def _record(self, outcome: Outcome, actor: str) -> None:
         """Rejections and edits end without a step that would write the row: it is written here."""
         values = outcome.values
         await self.services.registry.save_integration(
@@ -84,7 +84,7 @@ class RestService(IntegrationService):
         )
         mapping = values.get("mapping_logic")
         if mapping and outcome.status not in ("discovering", "mapping"):
-            await self.versions.keep(outcome.integration_id, mapping, changed_by=actor, reason=reason)
+            await self.versions.keep(outcome.integration_id, mapping, changed_by=actor)
 
     async def _existing(self, integration_id: str) -> Outcome:
         """As the parent's; a server that brings its own threads is told of those made elsewhere."""
@@ -188,9 +188,8 @@ class RestService(IntegrationService):
         update = rewound(STEPS["test"], state, context.actor) | {"mapping_logic": mapping.dump()}
         update["reviews"][0] |= {"type": "edit", "comment": reason[:4_000] or "rows changed by hand"}
         await self._back_to(STEPS["test"].after, integration_id, update)
-        after = await self._run(integration_id, None, context, on_event)
-        await self._record(after, context.actor, reason)
-        return after
+        await self.versions.keep(integration_id, mapping.dump(), changed_by=context.actor, reason=reason)
+        return await self._run(integration_id, None, context, on_event)
 
     async def _edited(self, state: SharedWhiteboardState, rows: list[Transformation]) -> MappingLogic:
         from vitesse_graph.mapping import apply_edit
@@ -279,7 +278,7 @@ class RestService(IntegrationService):
         if following in GATES:
             return await self._run(integration_id, None, context, on_event)
         after = self._outcome(integration_id, await self._graph.aget_state(config))
-        await self._record(after, context.actor, f"restored {checkpoint_id}")
+        await self._record(after, context.actor)
         return after
 
     async def _snapshot(self, integration_id: str, checkpoint_id: str) -> Any:

@@ -81,8 +81,6 @@ def _run(settings: Settings, host: str, port: int, has_keys: bool) -> None:
         # Strangers may name addresses now: none of them shall lead into this machine.
         settings = settings.model_copy(update={"allow_loopback": False})
     app = create_app(in_process(settings), settings)
-    where = "needs a key or token" if has_keys else "open to this machine only (no key is configured)"
-    click.echo(f"http://{host}:{port}{PREFIX} {where}; its document is at {PREFIX}/docs")
     config = uvicorn.Config(
         app,
         host=host,
@@ -93,4 +91,8 @@ def _run(settings: Settings, host: str, port: int, has_keys: bool) -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=15,
     )
-    uvicorn.Server(config).run()
+    bound = config.bind_socket()
+    where = "needs a key or token" if has_keys else "open to this machine only (no key is configured)"
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"http://{shown}:{bound.getsockname()[1]}{PREFIX} {where}; its document is at {PREFIX}/docs")
+    uvicorn.Server(config).run(sockets=[bound])

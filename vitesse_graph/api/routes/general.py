@@ -122,10 +122,12 @@ async def test_endpoint(api: ApiDep, caller: Caller, body: TestEndpoint) -> dict
         redactor.add(text.partition(":")[2])
     timeout = aiohttp.ClientTimeout(total=body.timeout_seconds)
     merged = {**_checked_headers(body.headers), **_checked_headers(headers)}
+    policy = AddressPolicy.from_settings(api.settings)
+    policy.check_url(body.url)
     began = time.monotonic()
     try:
         async with (
-            guarded_session(AddressPolicy.from_settings(api.settings), timeout=timeout) as session,
+            guarded_session(policy, timeout=timeout) as session,
             session.request(body.method, body.url, headers=merged, auth=basic) as response,
         ):
             raw = await response.content.read(SAMPLE_CHARACTERS * 4)

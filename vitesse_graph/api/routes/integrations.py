@@ -93,7 +93,11 @@ async def create(request: Request, api: ApiDep, caller: Caller, body: CreateInte
         return (201 if status == 200 else status), said
 
     kept = {"request": given, "context": {"approvals": body.approvals}}
-    return await api.acceptance.take(api.order(request, caller, integration_id, "create", kept), work)
+    return await api.acceptance.take(
+        api.order(request, caller, integration_id, "create", kept),
+        work,
+        undo=lambda: api.registry.delete_integration(integration_id),
+    )
 
 
 def _listed(row: IntegrationRow) -> dict[str, Any]:

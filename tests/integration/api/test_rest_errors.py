@@ -1,0 +1,139 @@
+"""What goes wrong is told in one line, with the right status and what to do next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from rest_driving import made, unknown_id
+
+from vitesse_graph.api.doors import Api
+
+
+async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.AsyncClient) -> None:
+    address = f"/integrations/{unknown_id()}"
+    for method, path, body in (
+        ("GET", "", None),
+        ("PUT", "", {"metadata": {"a": 1}}),
+        ("DELETE", "", None),
+        ("POST", "/ingest", {}),
+        ("POST", "/map", {}),
+        ("POST", "/test", {}),
+        ("POST", "/deploy", {}),
+        ("POST", "/review", {"type": "approve"}),
+        ("POST", "/resume", {}),
+        ("POST", "/sync", {}),
+        ("POST", "/heal", {}),
+        ("POST", "/restore", {"checkpoint_id": "1"}),
+        *(("GET", path, None) for path in ("/logs", "/metrics", "/events", "/history", "/audit")),
+        ("GET", "/transformations", None),
+    ):
+        answer = await client.request(method, address + path, json=body)
+        assert (method, path, answer.status_code) == (method, path, 404)
+        assert answer.json()["status"] == "failed"
+    assert (await client.get("/nowhere")).json()["http_status"] == 404
+    assert (await client.put("/status")).json()["http_status"] == 405
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "the body"),
+        ({"user_intent": "x", "colour": "red"}, "colour"),
+        ({"user_intent": 7}, "user_intent"),
+        ({"user_intent": "x" * 5_000}, "user_intent"),
+        ({"user_intent": "a\x00b"}, "user_intent"),
+        ({"user_intent": "x", "source_discovery": {"description": "no name"}}, "source_discovery.api_name"),
+        ([], "the body"),
+    ],
+)
+async def test_a_bad_body_is_a_422_that_names_the_place(
+    client: httpx.AsyncClient, body: Any, place: str
+) -> None:
+    answer = await client.post("/integrations", json=body)
+    assert answer.status_code == 422
+    assert answer.json()["error"].startswith(place)
+    assert "\n" not in answer.json()["error"]
+
+
+async def test_a_body_that_is_no_json_or_too_large_is_refused(client: httpx.AsyncClient, api: Api) -> None:
+    broken = await client.post("/integrations", content=b"{", headers={"content-type": "application/json"})
+    assert broken.status_code == 422
+    large = {"user_intent": "x", "metadata": {"blob": "y" * api.settings.max_request_bytes}}
+    answer = await client.post("/integrations", json=large)
+    assert (answer.status_code, answer.json()["http_status"]) == (413, 413)
+
+
+async def test_an_intent_that_fits_nothing_fails_the_step_and_can_be_mended(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    answer = await client.post("/integrations", json={"user_intent": "make everything better"})
+    assert answer.status_code == 400
+    problem = answer.json()
+    assert (problem["current_step"], problem["next_step"]) == ("discovery", "resume")
+    address = f"/integrations/{problem['integration_id']}"
+    assert (await client.get(address)).json()["status"] == "failed"
+    better = {"source_api_url": body["source_api_url"], "dest_api_url": body["dest_api_url"]}
+    mended = await client.post(f"{address}/resume", json=better)
+    assert (mended.status_code, mended.json()["data"]["next_step"]) == (200, "ingest")
+
+
+async def test_a_specification_that_cannot_be_read_is_told_and_another_can_be_given(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    dead = {**body, "source_api_url": "http://127.0.0.1:9/openapi.json"}
+    integration_id = await made(client, dead)
+    address = f"/integrations/{integration_id}"
+    failed = await client.post(f"{address}/ingest")
+    assert failed.status_code in (400, 502)
+    assert failed.json()["next_step"] == "ingest"
+    mended = await client.post(f"{address}/ingest", json={"source_spec_url": body["source_api_url"]})
+    assert (mended.status_code, mended.json()["status"]) == (200, "mapping")
+    nowhere = await client.post(f"{address}/map", json={"dest_endpoint": "POST /nowhere"})
+    assert nowhere.status_code == 400
+    assert "/nowhere" in nowhere.json()["error"]
+
+
+async def test_an_endpoint_can_be_tried_and_the_credential_is_not_shown(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    base = body["source_api_url"].removesuffix("/openapi.json")
+    tried = {"url": f"{base}/customers.json?limit=1", "auth_type": "api_key", "auth": body["source_auth"]}
+    said = (
+        await client.post("/test-endpoint", json={**tried, "auth_header": "X-Shopify-Access-Token"})
+    ).json()
+    assert (said["data"]["http_status"], said["data"]["is_authorised"]) == (200, True)
+    wrong = {"url": f"{base}/customers.json", "auth": "wrong-token"}
+    answer = await client.post("/test-endpoint", json=wrong)
+    assert answer.json()["data"]["is_authorised"] is False
+    assert "wrong-token" not in answer.text
+    for url, status in (
+        ("http://169.254.169.254/latest/meta-data", 400),
+        ("ftp://example.com/x", 400),
+        ("http://127.0.0.1:9/", 502),
+    ):
+        refused = await client.post("/test-endpoint", json={"url": url})
+        assert (url, refused.status_code) == (url, status)
+
+
+async def test_too_many_requests_are_told_when_to_come_back(app: Any, client: httpx.AsyncClient) -> None:
+    from vitesse_graph.api.limits import RequestLimiter
+
+    app.state.vitesse.limiter = RequestLimiter(8)
+    answers = [await client.get("/status") for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert answers[0].headers["ratelimit-limit"] == "8"
+    assert int(answers[2].headers["retry-after"]) > 0
+
+
+async def test_no_answer_carries_a_trace(client: httpx.AsyncClient, app: Any) -> None:
+    class Broken:
+        async def integration(self, _: str) -> None:
+            raise RuntimeError("the password is hunter2")
+
+    app.state.vitesse.registry = Broken()
+    answer = await client.get(f"/integrations/{unknown_id()}")
+    assert answer.status_code == 500
+    assert "hunter2" not in answer.text
+    assert "Traceback" not in answer.text
