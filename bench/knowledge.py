@@ -79,16 +79,19 @@ def score(rank: Ranker, queries: Sequence[dict[str, object]]) -> tuple[float, fl
 
 
 def is_fresh(query: dict[str, object]) -> bool:
-    """Written after the thesaurus and the weights were settled: nothing was fitted to these."""
-    return query["written"] == "after"
+    """Written after thesaurus, documents and weights were settled: nothing was fitted to these."""
+    return query["written"] == "last"
 
 
 def print_retrieval(rankers: dict[str, Ranker], *, show_missed: bool) -> None:
     queries = load_queries()
     paraphrases = [q for q in queries if q["kind"] == "paraphrase"]
     strict = [q for q in paraphrases if is_strict(q)]
+    direct = [q for q in queries if q["kind"] == "direct"]
     groups = {
+        "direct": direct,
         "all": queries,
+        "half direct, half without a common word": [*direct[: len(strict)], *strict[: len(direct)]],
         "sharing words": [q for q in queries if q not in strict],
         "paraphrases, no word in common": strict,
         "fresh, not fitted to": [q for q in queries if is_fresh(q)],

@@ -26,6 +26,8 @@ class ApiFacts(Model):
     category: str = ""
     category_words: list[str] = Field(default_factory=list)
     """What people call a system of this kind when they do not name one: `our CRM`."""
+    needs: str = ""
+    """What people want of systems of this kind, in everyday words."""
     common_word: bool = False
     """The name is also an English word or a weekday; in lower case it needs more evidence."""
     purpose: str = ""
@@ -47,7 +49,7 @@ def data_file(name: str) -> Any:
 
 
 def _read_category(document: dict[str, Any]) -> Iterable[ApiFacts]:
-    shared = {key: document[key] for key in ("category", "category_words", "as_of")}
+    shared = {key: document[key] for key in ("category", "category_words", "needs", "as_of")}
     for entry in document["apis"]:
         yield ApiFacts.model_validate({"source": entry["docs"], **shared, **entry})
 

@@ -49,6 +49,7 @@ def _index() -> _Index:
             (" ".join([facts.name, *facts.aliases]), 2.0),
             (facts.category + " " + " ".join(facts.category_words), 1.5),
             (facts.purpose, 1.0),
+            (facts.needs, 0.3),
             (" ".join(facts.resources), 0.6),
         )
         for facts in entries
@@ -275,8 +276,14 @@ def _alternatives(intent: str, found: DiscoveredApis) -> list[DiscoveryResult]:
         return []
     taken = {result.api_name for result in (found.source, found.dest) if result is not None}
     index = _index()
-    kinds = [m.text for m in find_mentions(intent, index.names, index.kinds) if m.kind == "kind"]
-    results = [result for kind in kinds for result in discover(kind, limit=5)]
+    kinds = [m.text.lower() for m in find_mentions(intent, index.names, index.kinds) if m.kind == "kind"]
+    categories = [index.kinds.get(kind) or index.kinds.get(kind.removesuffix("s")) for kind in kinds]
+    # Within a category the catalogue names the best-known systems first.
+    results = [
+        _result(facts, 0.3, f"a {facts.category} system, as the intent asks for")
+        for facts in index.entries
+        if facts.category in categories
+    ]
     return [result for result in results if result.api_name not in taken][:5]
 
 

@@ -20,7 +20,7 @@ from vitesse_graph.knowledge.fusion import fuse
 BATCH = 256
 CANDIDATES = 40
 """How many hits of each kind are fused, at least."""
-MODEL_SHARE = 0.7
+MODEL_SHARE = 0.6
 LEXICAL_SHARE = 0.35
 """Weight of the dense ranking against words: hashed words say less than a model does."""
 

@@ -24,7 +24,7 @@ def api_document(facts: ApiFacts) -> Document:
         kind="api",
         title=facts.name,
         gist=f"{facts.name}: {facts.purpose}",
-        text=f"{facts.purpose} ({kinds}).{names} Records: {', '.join(facts.resources)}.",
+        text=f"{facts.purpose} ({kinds}).{names} Records: {', '.join(facts.resources)}. {facts.needs}",
         source=facts.source,
         as_of=facts.as_of,
         meta={
