@@ -16,6 +16,8 @@ from vitesse_graph.state.health import DriftItem, HealthReport
 from vitesse_graph.state.whiteboard import now_iso
 
 ERROR_SAMPLES = 20
+SPEC_SECONDS = 3600.0
+"""How often both specifications are read again (conditionally)."""
 MONITOR = "monitor"
 
 
@@ -110,8 +112,13 @@ class Monitoring:
 async def watch(
     monitoring: Monitoring, *, interval_seconds: float, once: bool = False, stop: asyncio.Event | None = None
 ) -> None:
-    """Looks after every active integration until `stop` is set; `once`: one look, heals included."""
-    watching = Watch(monitoring.hooks(), poll_seconds=interval_seconds)
+    """Looks after every active integration until `stop` is set.
+
+    `once`: one look, at the specifications as well, and the heals that follow from it.
+    """
+    watching = Watch(
+        monitoring.hooks(), poll_seconds=interval_seconds, spec_seconds=0.0 if once else SPEC_SECONDS
+    )
     if once:
         await watching.tick()
         await watching.join()

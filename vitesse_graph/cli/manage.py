@@ -140,13 +140,13 @@ def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> 
 @click.option("--once", is_flag=True, help="Look once and leave.")
 def monitor(interval: float | None, once: bool) -> None:
     """Watch every active integration; heal those whose health falls under 60."""
-    from vitesse_graph.api.monitoring import watch
+    from vitesse_graph.api.monitoring import Monitoring, watch
 
     seconds = interval or get_settings().monitor_interval_seconds
 
     async def work() -> None:
         async with open_service() as service:
-            await watch(service, interval_seconds=seconds, once=once, say=click.echo)
+            await watch(Monitoring(service, say=click.echo), interval_seconds=seconds, once=once)
 
     try:
         run_async(work())
