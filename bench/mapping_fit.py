@@ -21,6 +21,75 @@ NEUTRAL_WEIGHT = 0.25
 """Of pairs that a careful engineer would let pass."""
 
 
+FAVOURS = frozenset(
+    [
+        "same_spelling",
+        "same_notion",
+        "same_term",
+        "related",
+        "spelling",
+        "narrowing_shared",
+        "context_shared",
+        "context_kinds",
+        "text_alike",
+        "name_in_dest_text",
+        "name_in_source_text",
+        "kind_fits",
+        "kind_same",
+        "format_same",
+        "enum_overlap",
+        "both_lists",
+        "own_id_to_reference",
+        "example_alike",
+        "notion_in_dest_text",
+        "notion_in_source_text",
+        "group_support",
+        "group_coverage",
+        "group_best_source",
+        "group_best_dest",
+        "group_best_source_alone",
+        "same_parent_name",
+        "reference_of_same_thing",
+        "split_name",
+        "embedding",
+    ]
+)
+OPPOSES = frozenset(
+    [
+        "narrowing_extra_source",
+        "narrowing_extra_dest",
+        "context_extra_source",
+        "context_extra_dest",
+        "kind_never",
+        "list_to_scalar",
+        "source_depth",
+        "source_arrays",
+        "array_difference",
+        "words_difference",
+        "source_words",
+        "html_mismatch",
+        "foreign_id_to_reference",
+        "into_own_id",
+        "source_outside",
+        "dest_outside",
+        "boolean_mismatch",
+        "weak_and_far",
+        "vague_far_source",
+        "vague_far_dest",
+        "depth_difference",
+        "dest_deprecated",
+    ]
+)
+"""Features that can only speak for, or only against, a pair: a few hundred labels must not teach otherwise."""
+
+
+def _bounds() -> list[tuple[float | None, float | None]]:
+    limits: list[tuple[float | None, float | None]] = [(None, None)]
+    for name in PAIR_FEATURES:
+        limits.append((0.0 if name in FAVOURS else None, 0.0 if name in OPPOSES else None))
+    return limits
+
+
 @dataclass(frozen=True)
 class TreeSettings:
     count: int = 120
@@ -80,7 +149,12 @@ def logistic(
         return float(value), np.r_[error.sum(), scaled.T @ error + ridge * v[1:]]
 
     found = minimize(
-        loss, np.zeros(values.shape[1] + 1), jac=True, method="L-BFGS-B", options={"maxiter": 300}
+        loss,
+        np.zeros(values.shape[1] + 1),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=_bounds(),
+        options={"maxiter": 300},
     )
     slope = found.x[1:] / spread
     return float(found.x[0] - slope @ centre), slope
@@ -161,7 +235,7 @@ def _best_split(
 def isotonic(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
     """Raw probability → share that was right, never falling (pool adjacent violators), as a few points.
 
-    Each block counts with the lower end of its Wilson interval (one standard error): a confidence
+    Each block counts with the lower end of its Wilson interval (1.3 standard errors): a confidence
     is what can be promised, not what happened once.
     """
     order = np.argsort(raw, kind="stable")
@@ -181,9 +255,10 @@ def isotonic(raw: np.ndarray, right: np.ndarray) -> list[tuple[float, float]]:
 
 
 def _wilson(share: float, n: float) -> float:
-    middle = share + 0.5 / n
-    width = (share * (1 - share) / n + 0.25 / n**2) ** 0.5
-    return float((middle - width) / (1 + 1 / n))
+    z = 1.3
+    middle = share + z * z / 2 / n
+    width = z * (share * (1 - share) / n + z * z / 4 / n**2) ** 0.5
+    return float((middle - width) / (1 + z * z / n))
 
 
 def dump(model: Model) -> dict[str, Any]:

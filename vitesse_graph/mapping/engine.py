@@ -226,7 +226,7 @@ def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None
     """Fills the draft with the rows that are likely enough. `pairs` where they are known already."""
     source, dest = draft.source, draft.dest
     pairs = pairs if pairs is not None else make_pairs(source, dest, embed)
-    choices = choose(source, dest, pairs, model.probabilities(pairs), draft.convertible)
+    choices = choose(source, dest, pairs, model.probabilities(pairs), model.first(pairs), draft.convertible)
     draft.model = model
     draft.ranked = {c.dest: c for c in choices}
     likely = {c.dest: c for c in choices if c.probability >= model.threshold}

@@ -12,8 +12,9 @@ from scipy import sparse
 
 from vitesse_graph.mapping.notation import holds_html
 from vitesse_graph.mapping.sides import Floats, Ints, Side, kind_compatibility
+from vitesse_graph.mapping.tables import likeness
 from vitesse_graph.mapping.terms import Term
-from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, relatedness, text_words
+from vitesse_graph.mapping.words import kinds, lexicon, notions, plain_words, relatedness
 
 CANDIDATES = 24
 """Source fields looked at for each destination field, after a cheap first ranking."""
@@ -527,20 +528,26 @@ def _last_name(path: str) -> str:
 
 
 def _value_columns(source: Side, dest: Side, si: Ints, di: Ints) -> tuple[Floats, Floats]:
-    enums_s = [_enum_words(f.place.enum) for f in source.fields]
-    enums_d = [_enum_words(f.place.enum) for f in dest.fields]
     overlap, alike = np.zeros(len(si)), np.zeros(len(si))
+    enums_s = [_enum_of(f.place.enum) for f in source.fields]
+    enums_d = [_enum_of(f.place.enum) for f in dest.fields]
     for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
         if enums_s[s] and enums_d[d]:
-            overlap[at] = len(enums_s[s] & enums_d[d]) / min(len(enums_s[s]), len(enums_d[d])) - 0.15
+            overlap[at] = _share_translated(enums_s[s], enums_d[d]) - 0.15
         one, other = source.fields[s].place.example, dest.fields[d].place.example
         if isinstance(one, str) and isinstance(other, str):
             alike[at] = float(_shape(one) == _shape(other))
     return overlap, alike
 
 
-def _enum_words(values: list[object] | None) -> frozenset[str]:
-    return frozenset(w for v in values or () if isinstance(v, str) for w in text_words(v))
+def _enum_of(values: list[object] | None) -> tuple[str, ...]:
+    return tuple(v for v in (values or ())[:40] if isinstance(v, str))
+
+
+@lru_cache(maxsize=16384)
+def _share_translated(given: tuple[str, ...], wanted: tuple[str, ...]) -> float:
+    """How many of one enumeration's values have a counterpart in the other, by meaning."""
+    return sum(any(likeness(v, w) >= 0.5 for w in wanted) for v in given) / len(given)
 
 
 @lru_cache(maxsize=65536)

@@ -45,9 +45,13 @@ class Model:
     threshold: float
     calibration: tuple[tuple[float, float], ...] = ((0.0, 0.0), (1.0, 1.0))
 
+    def first(self, pairs: Pairs) -> Floats:
+        """The first stage's logit: how good each pair is by itself."""
+        return np.asarray(self.bias + pairs.values @ self.slope, dtype=np.float64)
+
     def probabilities(self, pairs: Pairs) -> Floats:
         """The raw probability that each pair is right, to be compared with `threshold`."""
-        first = self.bias + pairs.values @ self.slope
+        first = self.first(pairs)
         found = np.zeros(len(first))
         alive = np.flatnonzero(first > HOPELESS)
         if len(alive):

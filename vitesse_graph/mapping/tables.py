@@ -39,6 +39,7 @@ def sense_of(value: Any) -> str:
     return "_".join(words)
 
 
+@lru_cache(maxsize=65536)
 def likeness(value: Any, other: Any) -> float:
     """How nearly two values mean the same, 0..1."""
     if str(value).casefold() == str(other).casefold():

@@ -66,6 +66,8 @@ _WRAPPERS = frozenset(
         "request",
     ]
 )
+_MARKUP = frozenset(("html", "markdown", "plain", "raw", "md", "plaintext", "richtext"))
+"""How a text is written, not what it is about: `description_html`."""
 _PLACE_SIGNS = frozenset(("city", "postcode", "country", "street1", "street2", "latitude"))
 
 
@@ -130,7 +132,8 @@ def _leaf(f: Field, prefixes: dict[str, str]) -> tuple[str, ...]:
     prefix = prefixes.get(f.parent)
     if prefix is not None and len(words) > 1 and words[0] == prefix:
         words = words[1:]
-    return notions(words)
+    found = notions(words)
+    return found[:-1] if len(found) > 1 and found[-1] in _MARKUP else found
 
 
 def _term(
@@ -187,7 +190,7 @@ def _head(
         known = (
             bool(outer) and outer[-1] in lexicon().concepts and outer[-1] not in ("id", "type", "metadata")
         )
-        if known and leaf[0] != "id" and (not kinds(outer[-1]) or level):
+        if known and leaf[0] != "id" and (not kinds(outer[-1]) - {"message"} or level):
             return (outer[-1], outer[:-1], level + 1)
     if len(leaf) == 1 and leaf[0] in _NAMERS and around:
         outer = notions(around[0])

@@ -1,6 +1,6 @@
 """Arrays on both sides: what is aligned with what."""
 
-from test_compile import constant, row, run
+from transform_rows import constant, row, run
 
 
 def test_lines_become_line_items_inside_an_envelope_of_one():

@@ -3,24 +3,11 @@
 import copy
 
 import pytest
+from transform_rows import constant, row, run
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.state.mapping import MappingLogic, Transformation
+from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.transforms import FieldError, compile_mapping
-
-
-def row(source, dest, kind="direct", required=False, **config):
-    return Transformation(
-        source_field=source, dest_field=dest, transform_type=kind, transform_config=config, required=required
-    )
-
-
-def constant(dest, value, required=False):
-    return row([], dest, "custom", required, function="constant", params={"value": value})
-
-
-def run(record, *rows):
-    return compile_mapping(MappingLogic(transformations=list(rows))).apply(record)
 
 
 def test_fields_are_copied_nested_and_flattened():

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from test_compile import row, run
+from transform_rows import row, run
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.transforms.expression import expression_function

@@ -1,7 +1,7 @@
 """The simple types: parse, stringify, parse_bool, and money without drift."""
 
 import pytest
-from test_compile import row, run
+from transform_rows import row, run
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import copy
 import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_compile import row
+from transform_rows import row
 
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.transforms import TransformProblem, build, compile_mapping, transform_names

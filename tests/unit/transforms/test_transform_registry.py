@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from test_compile import constant, row, run
+from transform_rows import constant, row, run
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.transforms import describe, inverse, registry, transform
