@@ -116,7 +116,10 @@ def _pair(
     scored = []
     for a in gone:
         for b in come:
-            score, reasons = _score(a, b, translate(a.parent, moved) == b.parent, places)
+            parent = translate(a.parent, moved)
+            if not _is_near(parent, b.parent):
+                continue
+            score, reasons = _score(a, b, parent == b.parent, places)
             if score >= MIN_SCORE:
                 scored.append((score, a.path, b.path, reasons))
     scored.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
@@ -132,6 +135,12 @@ def _pair(
         ]
         confidence = min(score, 0.99) * (0.8 if rivals else 1.0)
         yield Rename(a_path, b_path, round(confidence, 2), ", ".join(reasons))
+
+
+def _is_near(old_parent: str, new_parent: str) -> bool:
+    """A field moves into an object or out of one, not across to a distant part of the record."""
+    outer, inner = sorted((old_parent, new_parent), key=len)
+    return not outer or inner == outer or inner.startswith((f"{outer}.", f"{outer}[]"))
 
 
 def _places(

@@ -89,6 +89,12 @@ def test_a_field_that_moved_into_an_object_keeps_its_name_and_is_found() -> None
     assert renames(before, after) == {"email": "contact.email"}
 
 
+def test_a_name_that_went_here_and_came_there_is_not_a_move() -> None:
+    before = schema(card=schema(description=text(), last4=text()), plan=schema(price=text()))
+    after = schema(card=schema(last4=text()), plan=schema(price=text(), description=text()))
+    assert renames(before, after) == {}
+
+
 def test_a_rename_below_a_renamed_parent_is_found_as_well() -> None:
     before = schema(addr=schema(city=text("Town."), zip=text("Postal code."), street=text("Street.")))
     after = schema(address=schema(city=text("Town."), zip_code=text("Postal code."), street=text("Street.")))

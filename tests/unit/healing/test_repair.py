@@ -10,8 +10,10 @@ from vitesse_graph.healing import (
     HealPolicy,
     RepairChange,
     RowChange,
+    amend_schema,
     compare_mappings,
     compare_outputs,
+    follow_renames,
     needs_approval,
     repair_mapping,
 )
@@ -163,3 +165,77 @@ def test_records_that_only_one_of_the_two_can_transform_are_counted() -> None:
     differences = compare_outputs(old, new, later)
     assert (differences.mended, differences.broken) == (1, 1)
     assert "1 that were written would fail." in differences.render()
+
+
+def test_a_sure_rename_is_followed_and_the_conversion_kept() -> None:
+    converted = row("created", "day", "custom", transform_config={"function": "parse_iso8601_to_date"})
+    moved = DriftItem(
+        kind="field_renamed",
+        side="source",
+        severity="breaking",
+        path="created",
+        new_path="created_at",
+        confidence=0.9,
+        affects=["day"],
+    )
+    strange = mapping(row("something_else", "day"))
+    (followed,) = repair_mapping(mapping(converted), strange, [moved]).transformations
+    assert (followed.source_field, followed.transform_config) == ("created_at", converted.transform_config)
+
+
+def test_a_guessed_rename_gives_way_to_a_proposal_and_is_better_than_nothing() -> None:
+    guess = RENAMED.evolve(confidence=0.6)
+    live = mapping(row("email", "email", required=True))
+    (proposed,) = repair_mapping(live, mapping(row("address", "email")), [guess]).transformations
+    (followed,) = repair_mapping(live, mapping(), [guess]).transformations
+    assert (proposed.source_field, followed.source_field) == ("address", "mail")
+    assert followed.confidence == 0.6
+    assert not compare_mappings(live, mapping(followed), [guess]).rows[0].is_sure
+
+
+def test_a_rename_with_another_type_is_not_merely_followed() -> None:
+    retyped = DriftItem(
+        kind="field_retyped",
+        side="source",
+        severity="breaking",
+        path="email",
+        new_path="mail",
+        affects=["email"],
+    )
+    assert follow_renames(LIVE.transformations[0], [RENAMED, retyped]) is None
+    assert follow_renames(LIVE.transformations[1], [RENAMED]) is None
+
+
+def test_several_sources_and_nested_paths_follow_their_parents() -> None:
+    moved = DriftItem(
+        kind="field_renamed",
+        side="source",
+        severity="breaking",
+        path="addr",
+        new_path="address",
+        affects=["place"],
+    )
+    followed = follow_renames(row(["addr.city", "zip", "addr[].x"], "place", "custom"), [moved])
+    assert followed is not None
+    assert followed.source_field == ["address.city", "zip", "address[].x"]
+
+
+def test_a_schema_is_brought_up_to_what_records_showed() -> None:
+    schema = {
+        "type": "object",
+        "required": ["email"],
+        "properties": {
+            "email": {"type": "string", "format": "email"},
+            "tags": {"type": "array", "items": {"$ref": "#/$defs/Tag"}},
+        },
+        "$defs": {"Tag": {"allOf": [{"type": "object", "properties": {"label": {"type": "string"}}}]}},
+    }
+    label = DriftItem(
+        kind="field_renamed", side="source", severity="risky", path="tags[].label", new_path="tags[].name"
+    )
+    elsewhere = DriftItem(kind="field_removed", side="dest", severity="breaking", path="email")
+    amended = amend_schema(schema, [RENAMED, label, elsewhere, DROPPED.evolve(path="not.there")])
+    assert list(amended["properties"]) == ["mail", "tags"]
+    assert amended["required"] == ["mail"]
+    assert list(amended["$defs"]["Tag"]["allOf"][0]["properties"]) == ["name"]
+    assert "email" in schema["properties"]
