@@ -39,12 +39,13 @@ from bench._healing_world import (
 )
 from vitesse_graph.healing import (
     Monitor,
+    Probe,
     amend_schema,
     choose_strategy,
     compare_mappings,
-    compare_profiles,
     diagnose,
     diff_specs,
+    drift_from_probes,
     needs_approval,
     plan_probes,
     probe,
@@ -120,16 +121,8 @@ class Episode:
 
 async def examine(episode: Episode, report: HealthReport, status: RuntimeStatus | None) -> Diagnosis:
     """What heal does first: compare the documents, ask both APIs, name the cause."""
-    world, pair = episode.world, episode.world.pair
-    targets = plan_probes(
-        episode.definition,
-        credentials=world.credentials(episode.definition),
-        source_schema=pair.source.source_shape(pair.source_key).record_schema,
-        profile=world.profile,
-        drift=episode.drift,
-    )
-    async with guarded_httpx(POLICY) as client:
-        probes = await probe(client, targets, timeout_seconds=4.0)
+    pair = episode.world.pair
+    probes = await ask_both(episode, episode.drift)
     episode.observed = [item for one in probes for item in one.drift]
     usual = [status.model_copy(update={"p95_latency_ms": 40.0})] * 3 if status is not None else []
     return diagnose(
@@ -157,22 +150,23 @@ def documents_drift(world: World) -> list[DriftItem]:
     ]
 
 
-def look_ahead(world: World) -> list[DriftItem]:
+async def ask_both(episode: Episode, drift: list[DriftItem]) -> list[Probe]:
+    world, pair = episode.world, episode.world.pair
+    targets = plan_probes(
+        episode.definition,
+        credentials=world.credentials(episode.definition),
+        source_schema=pair.source.source_shape(pair.source_key).record_schema,
+        profile=world.profile,
+        drift=drift,
+    )
+    async with guarded_httpx(POLICY) as client:
+        return await probe(client, targets, timeout_seconds=4.0)
+
+
+async def look_ahead(episode: Episode) -> list[DriftItem]:
     """What the monitor sees on its own, without any failure: documents, records, and their values."""
-    shifts = compare_profiles(world.profile, profile_records(world.good_records())) if world.profile else []
-    silent = [
-        DriftItem(
-            kind="constraint_changed",
-            side="source",
-            severity="risky",
-            path=s.path,
-            detail=s.detail,
-            affects=[s.path],
-        )
-        for s in shifts
-        if any(s.path == row.source_field for row in world.pair.mapping.transformations)
-    ]
-    return [*documents_drift(world), *silent]
+    documents = await asyncio.to_thread(documents_drift, episode.world)
+    return [*documents, *drift_from_probes(await ask_both(episode, []), episode.mapping)]
 
 
 async def notice(episode: Episode, monitor: Monitor) -> tuple[HealthReport | None, RuntimeStatus | None, int]:
@@ -184,8 +178,7 @@ async def notice(episode: Episode, monitor: Monitor) -> tuple[HealthReport | Non
     if decision.report is not None:
         decision.report.error_samples += await world.reasons(episode.definition)
         return decision.report, status, handled
-    drift = await asyncio.to_thread(look_ahead, world)
-    decision = monitor.observe_drift(drift, 11.0)
+    decision = monitor.observe_drift(await look_ahead(episode), 11.0)
     return decision.report, status, handled
 
 

@@ -12,6 +12,7 @@ from vitesse_graph.healing.amend import amend_schema
 from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.health import rolling_health, status_health
+from vitesse_graph.healing.lookahead import drift_from_probes
 from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
 from vitesse_graph.healing.observed import observe_drift
 from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
@@ -61,6 +62,7 @@ __all__ = [
     "diagnose",
     "diff_schemas",
     "diff_specs",
+    "drift_from_probes",
     "find_renames",
     "find_successor",
     "findings_of",

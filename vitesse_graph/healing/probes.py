@@ -36,6 +36,8 @@ Fault = Literal["dns", "tls", "refused", "timeout", "broken", "forbidden_address
 
 MAX_BODY_BYTES = 2_000_000
 PAGE_SIZE = 25
+USUALLY_SENT = 0.9
+"""Share of records from which on a field counts as always sent."""
 _SIGNALS: tuple[tuple[str, str], ...] = (
     ("expired", r"expired"),
     ("revoked", r"revoked|deactivated|disabled"),
@@ -376,7 +378,14 @@ def _read_records(made: Probe, target: Target, body: bytes) -> None:
         return
     made.records = len(records)
     if target.record_schema is not None:
-        made.drift = observe_drift(target.record_schema, records, mapping=target.mapping, side=target.side)
+        known = target.profile.fields.items() if target.profile is not None else ()
+        made.drift = observe_drift(
+            target.record_schema,
+            records,
+            mapping=target.mapping,
+            side=target.side,
+            seen_before=[path for path, figures in known if figures.present >= USUALLY_SENT],
+        )
     if target.profile is not None:
         made.shifts = compare_profiles(target.profile, profile_records(records))
 
