@@ -3,14 +3,18 @@
 from vitesse_graph.mapping.complexity import complexity_score
 from vitesse_graph.mapping.edit import MappingDiff, apply_edit, diff_mappings, validate_rows
 from vitesse_graph.mapping.engine import map_fields
+from vitesse_graph.mapping.refine import ModelOptions, Refined, refine_with_model
 from vitesse_graph.mapping.schema import flatten
 
 __all__ = [
     "MappingDiff",
+    "ModelOptions",
+    "Refined",
     "apply_edit",
     "complexity_score",
     "diff_mappings",
     "flatten",
     "map_fields",
+    "refine_with_model",
     "validate_rows",
 ]

@@ -99,14 +99,23 @@ def _ids_allowed(source: Side, dest: Side, pairs: Pairs) -> Floats:
     its own (`transactionId` of a statement line).
     """
     own_d, own_s = own_ids(dest), record_ids(source)
-    allowed = np.ones(len(pairs.source))
-    for at, (s, d) in enumerate(zip(pairs.source.tolist(), pairs.dest.tolist(), strict=True)):
-        one, other = source.terms[s], dest.terms[d]
-        if other.notion != "id" or source.kinds[s] not in ("id", "text", "number", "any"):
-            continue
-        if is_outward(other):
-            continue
-        named_alike = bool(other.narrowing & (one.narrowing | source.resource))
-        if own_d[d] or (source.kinds[s] == "id" and not (own_s[s] and named_alike)):
-            allowed[at] = 0.0
-    return allowed
+    allowed = [
+        _id_fits(source, dest, s, d, own_s[s], own_d[d])
+        for s, d in zip(pairs.source.tolist(), pairs.dest.tolist(), strict=True)
+    ]
+    return np.array(allowed, dtype=np.float64)
+
+
+def may_receive_id(source: Side, dest: Side, s: int, d: int) -> bool:
+    """Whether the rule about ids lets this one pair be."""
+    return _id_fits(source, dest, s, d, record_ids(source)[s], own_ids(dest)[d])
+
+
+def _id_fits(source: Side, dest: Side, s: int, d: int, is_record_id: bool, is_own_id: bool) -> bool:
+    one, other = source.terms[s], dest.terms[d]
+    if other.notion != "id" or source.kinds[s] not in ("id", "text", "number", "any") or is_outward(other):
+        return True
+    if is_own_id:
+        return False
+    named_alike = bool(other.narrowing & (one.narrowing | source.resource))
+    return source.kinds[s] != "id" or (is_record_id and named_alike)
