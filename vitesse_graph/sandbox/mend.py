@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 from vitesse_graph.synthetic import Contract
@@ -19,14 +20,19 @@ def mend(value: Any, contract: Contract, spare: Any) -> Any:
     if contract.is_valid(value):
         return value
     mended = copy.deepcopy(value)
+    tried: Counter[tuple[str | int, ...]] = Counter()
     for _ in range(_ROUNDS):
         problems = contract.problems(mended, 10)
         if not problems:
             return mended
         for problem in problems:
-            if not problem.pointer:
+            # A place that stays wrong is given up together with what holds it, one level each time,
+            # but never the whole value: a deep cut must not cost a record its other fields.
+            pointer = problem.pointer[: max(1, len(problem.pointer) - tried[problem.pointer])]
+            tried[problem.pointer] += 1
+            if not pointer:
                 return copy.deepcopy(spare)
-            _replace(mended, problem.pointer, _look(spare, problem.pointer))
+            _replace(mended, pointer, _look(spare, pointer))
     return mended if contract.is_valid(mended) else copy.deepcopy(spare)
 
 
