@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import aiohttp
 
 from vitesse_graph.runtime.auth import Authenticator, StaticAuth, as_grant, build_credentials, read_credential
 from vitesse_graph.runtime.client import ApiClient
-from vitesse_graph.runtime.limiter import shared_limiter
+from vitesse_graph.runtime.limiter import Limiter, shared_limiter
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.store import Store
 from vitesse_graph.state.definition import IntegrationDefinition, Side
@@ -57,8 +58,7 @@ async def open_sides(
             session = await stack.enter_async_context(open_session(policy, connections))
             credential = read_credential(side, redactor=redactor, resolver=resolver)
             auth = _authenticator(side, credential, session, store, redactor)
-            name = side.auth_ref or f"none:{definition.integration_id}"
-            limiter = shared_limiter(_origin(side), name, side.rate_limit)
+            limiter = _limiter(definition, side, credential, store)
             return ApiClient(
                 side, session, auth, limiter, redactor=redactor, patience_seconds=options.patience_seconds
             )
@@ -100,6 +100,27 @@ def _origin(side: Side) -> str:
     from yarl import URL
 
     return str(URL(side.base_url).origin())
+
+
+def _limiter(
+    definition: IntegrationDefinition, side: Side, credential: str | None, store: Store | None
+) -> Limiter:
+    """The pacer of this credential: one in this process, on a budget that all processes share."""
+    origin = _origin(side)
+    if credential is None or side.environment == "sandbox":
+        return shared_limiter(origin, f"none:{definition.integration_id}", side.rate_limit)
+    # Slow on purpose: the database must not help anybody to guess a short password.
+    salt = b"vitesse-budget" + origin.encode()
+    name = hashlib.scrypt(credential.encode(), salt=salt, n=2**12, r=8, p=1, dklen=16).hex()
+    limiter = shared_limiter(origin, name, side.rate_limit)
+    if store is not None:
+
+        async def reserve(count: int, gap_seconds: float, burst: float) -> float:
+            values = {"key": name, "count": count, "gap": gap_seconds, "burst": burst}
+            return float((await store.rows("reserve_slots", values))[0][0])
+
+        limiter.reserve = reserve
+    return limiter
 
 
 def _authenticator(

@@ -8,27 +8,43 @@ limit; while no more 429s come it feels its way up again by small steps.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from vitesse_graph.runtime.classify import retry_after_seconds
 from vitesse_graph.state.api_spec import RateLimit
 
+_log = logging.getLogger(__name__)
 _WINDOW_SECONDS = 2.0
 _PROBE_EVERY_SECONDS = 1.0
 _ONE_MESSAGE_SECONDS = 0.1
+_BLOCK_SECONDS = 0.1
+_LARGEST_BLOCK = 100
 _LONGEST_PAUSE_SECONDS = 300.0
 
 
+Reserve = Callable[[int, float, float], Awaitable[float]]
+"""(slots, seconds between them, burst) → seconds from now to the first of them; shared across processes."""
+
+
 class Limiter:
-    """Slots by the generic cell rate algorithm; shared by every worker that uses one credential."""
+    """Slots by the generic cell rate algorithm; shared by every worker that uses one credential.
+
+    With `reserve` set, slots come in small blocks from a budget that all processes share.
+    """
+
+    reserve: Reserve | None = None
 
     def __init__(self, declared: RateLimit | None, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._gap = 0.0
         self._burst = 1.0
         self._is_learned = False
+        self._reserving: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._block_at = 0.0
+        self._block_left = 0
         self._next_at = 0.0
         self._closed_until = 0.0
         self._accepted: deque[float] = deque(maxlen=4096)
@@ -62,8 +78,8 @@ class Limiter:
     async def take(self) -> None:
         """Waits for this call's slot. Slots are given in the order asked for."""
         now = self._clock()
-        slot = max(self._next_at, now - self._gap * (self._burst - 1.0), self._closed_until)
-        self._next_at = slot + self._gap
+        slot = max(self._slot(now) if self.reserve is None else await self._shared_slot(), self._closed_until)
+        self._next_at = max(self._next_at, slot + self._gap)
         waited = False
         while (wait := max(slot, self._closed_until) - now) > 0:
             if self._closed_until > slot:
@@ -78,6 +94,33 @@ class Limiter:
         self.waits += waited
         if not self._gap:
             self._closed_until = 0.0
+
+    def _slot(self, now: float) -> float:
+        return max(self._next_at, now - self._gap * (self._burst - 1.0))
+
+    def _lock(self) -> asyncio.Lock:
+        """The lock of this event loop: a limiter outlives loops, an asyncio lock must not."""
+        loop = asyncio.get_running_loop()
+        if self._reserving is None or self._reserving[0] is not loop:
+            self._reserving = (loop, asyncio.Lock())
+        return self._reserving[1]
+
+    async def _shared_slot(self) -> float:
+        """A slot of the block in hand, or of a fresh one; of this process alone where none can be had."""
+        async with self._lock():
+            if self._block_left <= 0 and self._gap > 0 and self.reserve is not None:
+                count = max(1, min(_LARGEST_BLOCK, int(_BLOCK_SECONDS / self._gap)))
+                try:
+                    wait = await self.reserve(count, self._gap, self._burst)
+                except Exception as error:  # noqa: BLE001 - the budget is a courtesy; a call is not lost for it
+                    _log.debug("the shared budget cannot be asked: %s", error)
+                    return self._slot(self._clock())
+                self._block_at, self._block_left = self._clock() + wait, count
+            if self._block_left <= 0:
+                return self._slot(self._clock())
+            slot, self._block_left = self._block_at, self._block_left - 1
+            self._block_at += self._gap
+            return slot
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer: 429 slows everybody down, quiet lets the pace rise again."""

@@ -214,6 +214,13 @@ delete from vitesse_runtime.holds where integration_id = %(id)s;
 -- held: why runs are held, for this version of the definition
 select reason from vitesse_runtime.holds where integration_id = %(id)s and definition_version = %(version)s;
 
+-- reserve_slots: the next slots of a credential's budget; gives the seconds from now to the first of them
+insert into vitesse_runtime.budgets as b (credential, next_at)
+values (%(key)s, extract(epoch from clock_timestamp()) + %(count)s::float8 * %(gap)s::float8)
+on conflict (credential) do update set next_at = %(count)s::float8 * %(gap)s::float8
+    + greatest(b.next_at, extract(epoch from clock_timestamp()) - %(gap)s::float8 * (%(burst)s::float8 - 1))
+returning next_at - %(count)s::float8 * %(gap)s::float8 - extract(epoch from clock_timestamp());
+
 -- forget: everything about one integration
 with a as (delete from vitesse_runtime.ledger where integration_id = %(id)s),
      b as (delete from vitesse_runtime.dead_letters where integration_id = %(id)s),

@@ -121,3 +121,10 @@ create table vitesse_runtime.tokens (
     expires_at timestamptz,
     updated_at timestamptz not null default now()
 );
+
+-- migration 2: one budget for each credential, whoever spends it
+create table vitesse_runtime.budgets (
+    credential text primary key,
+    -- when the next free slot lies, in seconds since the epoch
+    next_at    double precision not null
+);

@@ -212,7 +212,7 @@ async def test_a_pid_that_was_given_to_somebody_else_is_never_touched(
     kept = json.loads(note.read_text())
     os.kill(deployed.detail["supervisor_pid"], signal.SIGKILL)
     await until(lambda: process_started_at(deployed.detail["pid"]) is None)  # it does not stay unsupervised
-    bystander = subprocess.Popen(["sleep", "60"])  # noqa: ASYNC220 - it does nothing at all
+    bystander = subprocess.Popen(["sleep", "60"])
     try:
         kept["supervisor"]["pid"] = bystander.pid
         note.write_text(json.dumps(kept))

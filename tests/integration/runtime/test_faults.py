@@ -108,6 +108,28 @@ async def test_a_declared_limit_is_kept_from_the_first_request_on(
     assert 0.55 < time.monotonic() - started < 2.0
 
 
+async def test_two_processes_with_one_credential_spend_one_budget(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vitesse_graph.runtime import limiter
+    from vitesse_graph.state.api_spec import AuthScheme, RateLimit
+
+    monkeypatch.setenv("SHARED_KEY", f"key-of-{name}")
+    apis.people = [person(n) for n in range(60)]
+    runs = []
+    for number in range(2):
+        made = definition(apis.url, f"{name}-{number}")
+        made.dest.auth, made.dest.auth_ref = AuthScheme(type="bearer"), "env:SHARED_KEY"
+        made.dest.rate_limit = RateLimit(requests=100, per_seconds=1, burst=1)
+        limiter._shared.clear()  # what another process knows is not known here
+        runs.append(asyncio.create_task(sync(made, store, policy)))
+        await asyncio.sleep(0.1)
+    started = time.monotonic()
+    reports = await asyncio.gather(*runs)
+    assert [report.created for report in reports] == [60, 60]
+    assert 0.9 < time.monotonic() - started < 3.0  # alone, each would need 0.6 s
+
+
 async def test_a_record_that_always_breaks_the_destination_does_not_hold_up_the_others(
     apis: Apis, store: Store, policy: AddressPolicy, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,7 +51,7 @@ async def serve(settings: Settings, tmp_path: Path) -> AsyncIterator[Any]:
         port = free_port()
         command = [sys.executable, "-m", "vitesse_graph.runtime", str(file), "--port", str(port)]
         with (tmp_path / f"log-{len(started)}").open("wb") as log:
-            process = subprocess.Popen(  # noqa: ASYNC220 - the test sends it signals and waits in a thread
+            process = subprocess.Popen(
                 command,
                 env={**os.environ, "DATABASE_URL": url, "PYTHONWARNINGS": "ignore", **environment},
                 stdout=log,
