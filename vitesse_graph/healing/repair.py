@@ -75,7 +75,8 @@ def follow_renames(
 ) -> Transformation | None:
     """The row with renamed paths put in and nothing else changed.
 
-    None when something besides renames touches it, or no rename of that confidence does.
+    None when something besides renames touches it, when no rename of that confidence does, and when
+    the row follows already (what ails it then is something else).
     """
     items = [item for item in drift if item.severity != "safe" and row.dest_field in item.affects]
     renames = [item for item in items if item.kind == "field_renamed" and item.new_path]
@@ -88,9 +89,12 @@ def follow_renames(
     followed: str | list[str] = (
         _renamed(paths, source) if isinstance(paths, str) else [_renamed(path, source) for path in paths]
     )
+    dest_field = _renamed(row.dest_field, dest)
+    if (followed, dest_field) == (row.source_field, row.dest_field):
+        return None
     return row.evolve(
         source_field=followed,
-        dest_field=_renamed(row.dest_field, dest),
+        dest_field=dest_field,
         origin="heal",
         confidence=min([row.confidence, *(item.confidence for item in renames)]),
         reason=f"{row.reason}; followed a rename" if row.reason else "followed a rename",
@@ -112,7 +116,7 @@ def repair_mapping(
     proposals = {row.dest_field: row for row in proposed.transformations}
     renamed = _new_names(drift, "dest")
     kept = [
-        row if row.dest_field not in broken else _repaired(row, proposals, drift, renamed, also)
+        row if row.dest_field not in broken else _repaired(row, proposals, drift, renamed)
         for row in old.transformations
     ]
     rows = [row for row in kept if row is not None]
@@ -138,12 +142,10 @@ def _repaired(
     proposals: Mapping[str, Transformation],
     drift: Collection[DriftItem],
     renamed: Mapping[str, str],
-    also: Collection[str],
 ) -> Transformation | None:
-    if row.dest_field not in also:
-        followed = follow_renames(row, drift, min_confidence=SURE_RENAME)
-        if followed is not None:
-            return followed
+    followed = follow_renames(row, drift, min_confidence=SURE_RENAME)
+    if followed is not None:
+        return followed
     successor = proposals.get(_renamed(row.dest_field, renamed))
     if successor is not None:
         return successor.evolve(origin="heal")

@@ -239,3 +239,13 @@ def test_a_schema_is_brought_up_to_what_records_showed() -> None:
     assert amended["required"] == ["mail"]
     assert list(amended["$defs"]["Tag"]["allOf"][0]["properties"]) == ["name"]
     assert "email" in schema["properties"]
+
+
+def test_a_row_that_follows_already_and_still_fails_takes_the_proposal() -> None:
+    followed = mapping(row("mail", "email", required=True))
+    proposed = mapping(row("contact_mail", "email"))
+    (first,) = repair_mapping(
+        mapping(row("email", "email")), proposed, [RENAMED], also=["email"]
+    ).transformations
+    (second,) = repair_mapping(followed, proposed, [RENAMED], also=["email"]).transformations
+    assert (first.source_field, second.source_field) == ("mail", "contact_mail")
