@@ -5,13 +5,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
+import psycopg
 from fastapi import FastAPI
+from psycopg import sql
 
 from vitesse_graph.api.app import create_app, in_process
 from vitesse_graph.api.steps import PREFIX
+from vitesse_graph.database import database_url
 from vitesse_graph.settings import Settings
 
 INTENT = "Sync Shopify customers into our Credo CRM contacts"
@@ -47,3 +52,19 @@ async def made(client: httpx.AsyncClient, body: dict[str, Any], *steps: str) -> 
 
 def unknown_id() -> str:
     return str(uuid.uuid4())
+
+
+async def own_database(data_dir: Path, **options: Any) -> Settings:
+    """Settings for a fresh database in the session's server: what is done there shuts no other door."""
+    kept = Settings(VITESSE_DATA_DIR=data_dir)  # type: ignore[call-arg]
+    url = await database_url(kept)
+    name = f"api_{uuid.uuid4().hex[:12]}"
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    parts = urlsplit(url)
+    return Settings(
+        VITESSE_DATA_DIR=data_dir,
+        DATABASE_URL=urlunsplit(parts._replace(path=f"/{name}")),
+        VITESSE_REQUESTS_PER_MINUTE=0,
+        **options,
+    )  # type: ignore[call-arg]

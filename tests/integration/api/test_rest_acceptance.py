@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from rest_driving import client_of, made, running
 
 from vitesse_graph.api.doors import Api
 from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.registry.requests import AcceptedRequest, AcceptedRequests
 from vitesse_graph.settings import Settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_the_same_key_gives_the_same_answer_and_makes_one_integration(

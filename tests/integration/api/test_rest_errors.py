@@ -10,6 +10,8 @@ from rest_driving import made, unknown_id
 
 from vitesse_graph.api.doors import Api
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.AsyncClient) -> None:
     address = f"/integrations/{unknown_id()}"
@@ -117,22 +119,26 @@ async def test_an_endpoint_can_be_tried_and_the_credential_is_not_shown(
         assert (url, refused.status_code) == (url, status)
 
 
-async def test_too_many_requests_are_told_when_to_come_back(app: Any, client: httpx.AsyncClient) -> None:
+async def test_too_many_requests_are_told_when_to_come_back(
+    api: Api, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from vitesse_graph.api.limits import RequestLimiter
 
-    app.state.vitesse.limiter = RequestLimiter(8)
+    monkeypatch.setattr(api, "limiter", RequestLimiter(8))
     answers = [await client.get("/status") for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     assert answers[0].headers["ratelimit-limit"] == "8"
     assert int(answers[2].headers["retry-after"]) > 0
 
 
-async def test_no_answer_carries_a_trace(client: httpx.AsyncClient, app: Any) -> None:
+async def test_no_answer_carries_a_trace(
+    client: httpx.AsyncClient, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Broken:
         async def integration(self, _: str) -> None:
             raise RuntimeError("the password is hunter2")
 
-    app.state.vitesse.registry = Broken()
+    monkeypatch.setattr(api, "registry", Broken())
     answer = await client.get(f"/integrations/{unknown_id()}")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text

@@ -6,9 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from rest_driving import made
 
 from vitesse_graph.api.doors import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 def _fed(answer: dict[str, Any]) -> set[str]:

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from rest_driving import INTENT, made
 
 from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.demo.stands import Stands
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_from_an_intent_to_an_active_integration_that_syncs_and_is_taken_down(
@@ -57,7 +60,8 @@ async def test_from_an_intent_to_an_active_integration_that_syncs_and_is_taken_d
     gone = await client.delete(address)
     assert gone.json()["data"]["deleted"] is True
     assert (await client.get(address)).status_code == 404
-    assert (await client.get("/integrations", params={"status": "active"})).json()["data"]["total"] == 0
+    listed = (await client.get("/integrations", params={"limit": 500})).json()["data"]["integrations"]
+    assert integration_id not in {row["id"] for row in listed}
 
 
 async def test_a_step_that_comes_too_early_is_refused_and_names_the_one_to_call(
@@ -102,7 +106,7 @@ async def test_deploying_again_changes_the_workload_and_loses_nothing(
 ) -> None:
     integration_id = undeploy(await made(client, body, "ingest", "map", "test", "deploy"))
     address = f"/integrations/{integration_id}"
-    assert (await client.post(f"{address}/sync")).json()["data"]["sync"]["created"] == 1247
+    assert (await client.post(f"{address}/sync")).json()["data"]["sync"]["written"] == 1247
     dropped = await client.put(address, json={"transformations": {"drop": ["segments"]}})
     assert dropped.json()["status"] == "testing"
     assert dropped.json()["data"]["deployment"]["status"] == "running"
