@@ -10,6 +10,8 @@ import json
 import sys
 import time
 
+import vitesse_graph.http.with_aiohttp
+import vitesse_graph.settings  # noqa: F401 - imports are no part of the peer's time either
 from vitesse_graph.runtime.engine import run_sync
 from vitesse_graph.runtime.tuning import run_tuned
 from vitesse_graph.state.api_spec import Pagination

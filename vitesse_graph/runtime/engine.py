@@ -23,6 +23,7 @@ from vitesse_graph.runtime.reader import PositionExpired, SourceReader
 from vitesse_graph.runtime.recovery import Recovery
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.store import Store
+from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import filter_value, moment_from_text, with_overlap
 from vitesse_graph.runtime.writer import DestWriter
 from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
@@ -75,7 +76,9 @@ class SyncEngine:
         redactor: Redactor | None = None,
         resolver: SecretResolver | None = None,
         on_commit: OnCommit | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self.tracing = tracing or Tracing()
         self.definition = definition
         self.store = store
         self.options = options or Options()
@@ -119,7 +122,8 @@ class SyncEngine:
             return await dry_run(self, request)
         await self._check_hold(request)
         async with Lease(self.store, self.definition.integration_id) as lease, self.open() as sides:
-            return await self._run(request, lease, sides)
+            with self.tracing.span("sync.run", integration_id=self.definition.integration_id):
+                return await self._run(request, lease, sides)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Sides]:
@@ -200,6 +204,7 @@ class SyncEngine:
             max_failure_share=definition.max_failure_share,
             grace_seconds=self.options.stop_grace_seconds,
             on_commit=self._on_commit,
+            tracing=self.tracing,
         )
         if run["position"] == END:
             pipeline.is_complete = True

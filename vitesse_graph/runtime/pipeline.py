@@ -16,6 +16,7 @@ from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END, Position
 from vitesse_graph.runtime.plan import Planner, Work, fold
 from vitesse_graph.runtime.reader import Page, SourceReader
+from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import moment_of
 from vitesse_graph.runtime.writer import DestWriter, Job
 
@@ -63,7 +64,9 @@ class Pipeline:
         max_failure_share: float,
         grace_seconds: float,
         on_commit: OnCommit | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing or Tracing()
         self._reader, self._planner, self._writer, self._ledger = reader, planner, writer, ledger
         self._concurrency = max(1, concurrency)
         self._batch_size = max(1, batch_size)
@@ -192,8 +195,9 @@ class Pipeline:
             await self._room.acquire()
             if self._is_stopping.is_set():
                 return
-            await self._decide(chunk)
-            await self._enqueue(chunk)
+            with self._tracing.span("sync.plan", records=len(part), page=last.number):
+                await self._decide(chunk)
+                await self._enqueue(chunk)
 
     async def _decide(self, chunk: Chunk) -> None:
         """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
@@ -285,7 +289,8 @@ class Pipeline:
     async def _commit_all(self) -> None:
         while (chunk := await self._chunks.get()) is not None:
             await chunk.done.wait()
-            await self._commit(chunk)
+            with self._tracing.span("sync.commit", records=len(chunk.works)):
+                await self._commit(chunk)
             self._forget(chunk)
             self._room.release()
 

@@ -16,6 +16,7 @@ from vitesse_graph.runtime.metrics import Metrics, health_of
 from vitesse_graph.runtime.plan import Work
 from vitesse_graph.runtime.schedule import trigger_for
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
+from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus, SyncReport
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class RuntimeService:
         self.settings = settings
         self.redactor = Redactor()
         self.store = open_store(settings)
+        self.tracing = Tracing()
         self.metrics = Metrics(definition.integration_id)
         policy = AddressPolicy.from_settings(settings)
         self.engine = SyncEngine(
@@ -51,6 +53,7 @@ class RuntimeService:
             redactor=self.redactor,
             resolver=resolver,
             on_commit=self._committed,
+            tracing=self.tracing,
         )
         self.alerts = Alerts(definition, policy=policy, redactor=self.redactor, resolver=resolver)
         self._running: asyncio.Task[SyncReport] | None = None
@@ -69,6 +72,7 @@ class RuntimeService:
         Raises InputError for a schedule that is not understood, VitesseError without a database.
         """
         trigger = trigger_for(self.definition.schedule, self.settings.sync_interval_seconds)
+        self.tracing.start(self.definition.integration_id)
         await self.store.open()
         await self._recall()
         self._define_gauges()
@@ -95,6 +99,7 @@ class RuntimeService:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.to_thread(self.tracing.stop)
         await self.store.close()
 
     async def _recall(self) -> None:

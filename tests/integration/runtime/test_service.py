@@ -201,6 +201,33 @@ async def test_a_failed_run_alerts_with_a_valid_signature(
         await runner.cleanup()
 
 
+async def test_traces_are_sent_where_an_endpoint_is_configured(serve: Any, apis: Apis, name: str) -> None:
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="the OTLP exporter is not installed")
+    received: list[bytes] = []
+
+    async def take(request: web.Request) -> web.Response:
+        received.append(await request.read())
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/v1/traces", take)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        apis.people = [person(1)]
+        where = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        service = await serve(definition(apis.url, name), OTEL_EXPORTER_OTLP_ENDPOINT=where)
+        assert (await service.ask("POST", "/sync", {}))[1]["created"] == 1
+        service.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(service.process.wait, 15) == 0
+        sent = b"".join(received)
+        for word in (b"sync.run", b"sync.plan", b"sync.commit", name.encode()):
+            assert word in sent
+    finally:
+        await runner.cleanup()
+
+
 def test_a_definition_that_is_none_is_said_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "definition.json"
     file.write_text('{"integration_id": "x"}')
