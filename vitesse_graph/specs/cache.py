@@ -15,7 +15,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -120,10 +120,11 @@ class SpecCache:
             known = Validators(**orjson.loads(self._url_file(url).read_bytes()))
         except (OSError, ValueError, TypeError):
             return None
-        return known if known.url == url and (self.directory / known.digest).is_file() else None
+        return replace(known, url=url) if (self.directory / known.digest).is_file() else None
 
     def keep_validators(self, validators: Validators) -> None:
-        self._write(self._url_file(validators.url), orjson.dumps(asdict(validators)))
+        """Under a hash of the URL, never the URL itself: its query may hold a key."""
+        self._write(self._url_file(validators.url), orjson.dumps(asdict(replace(validators, url=""))))
 
     def _url_file(self, url: str) -> Path:
         return self.directory / "by-url" / hashlib.sha256(url.encode()).hexdigest()
@@ -142,7 +143,7 @@ class SpecCache:
         if not (self.directory / digest).is_file():
             self._write(
                 self.directory / f"{digest}.meta",
-                orjson.dumps({"spec_url": spec_url, "saved_at": time.time()}),
+                orjson.dumps({"spec_url": spec_url.split("?", 1)[0], "saved_at": time.time()}),
             )
             self._write(self.directory / digest, data)
 
@@ -168,8 +169,9 @@ def build(data: bytes, spec_url: str, digest: str, findings: Findings | None = N
 
 def from_tree(tree: Any, name: str, spec_url: str, digest: str, findings: Findings) -> SpecDocument:
     """A parsed tree → `SpecDocument` with its index made. Blocks; raises SpecError."""
-    document = SpecDocument(
-        tree, spec_format=spec_format(tree, name), spec_url=spec_url, digest=digest, findings=findings
-    )
-    _ = document.spec
+    with collector_paused():
+        document = SpecDocument(
+            tree, spec_format=spec_format(tree, name), spec_url=spec_url, digest=digest, findings=findings
+        )
+        _ = document.spec
     return document

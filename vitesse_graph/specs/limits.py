@@ -13,8 +13,10 @@ _SECONDS = {
     "s": 1.0, "sec": 1.0, "second": 1.0, "m": 60.0, "min": 60.0, "minute": 60.0, "h": 3600.0, "hr": 3600.0,
     "hour": 3600.0, "d": 86_400.0, "day": 86_400.0,
 }  # fmt: skip
-_UNIT = r"(?:(?P<n>\d+)[- ]?)?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b"
-_COUNT = r"(?P<count>\d{1,3}(?:,\d{3})+|\d+(?:\.\d+)?)"
+MAX_PROSE = 20_000
+"""Characters of one description that are searched: what comes later is no statement of limits."""
+_UNIT = r"(?:(?P<n>\d{1,6})[- ]?)?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b"
+_COUNT = r"(?<![\d.,])(?P<count>\d{1,3}(?:,\d{3}){1,3}|\d{1,9}(?:\.\d{1,6})?)"
 _SHORT = re.compile(_COUNT + r"\s*(?:r|req|requests?|calls?)?\s*/\s*" + _UNIT, re.IGNORECASE)
 _PER = re.compile(
     _COUNT + r"\s+(?:api\s+|http\s+)?(?:requests?|calls?|queries|hits|times|messages|uploads|operations)"
@@ -59,7 +61,10 @@ def parse_limit(text: str) -> RateLimit | None:
 
 def _may_tell(text: str) -> bool:
     lower = text.lower()
-    return any(hint in lower for hint in _HINTS)
+    for hint in _HINTS:  # noqa: SIM110 - three times as fast as `any`, and this runs over all prose
+        if hint in lower:
+            return True
+    return False
 
 
 class LimitReader:
@@ -101,6 +106,7 @@ class LimitReader:
         return None
 
     def _prose(self, text: str) -> RateLimit | None:
+        text = text[:MAX_PROSE]
         if not text or not _may_tell(text):
             return None
         for sentence in re.split(r"(?<=[.!?])\s|\n\n", text):
@@ -147,7 +153,8 @@ def _from_parts(parts: dict[str, Any]) -> RateLimit | None:
     )
     burst = parse_limit(parts["burst"]) if type(parts.get("burst")) is str else None
     if steady is not None:
-        return steady.evolve(burst=int(burst.requests) if burst is not None else None)
+        steady.burst = int(burst.requests) if burst is not None else None
+        return steady
     if burst is not None:
         return burst
     count = next(

@@ -135,8 +135,10 @@ class Reader:
         if known is None:
             merged: dict[tuple[Any, Any], dict[str, Any]] = {}
             for holder in (raw.item, raw.operation):
-                for node in self._nodes(holder.get("parameters")):
-                    parameter = self.resolver.deref(node)
+                if "parameters" not in holder:
+                    continue
+                for node in self._nodes(holder["parameters"]):
+                    parameter = self.resolver.deref(node) if type(node) is dict and "$ref" in node else node
                     if type(parameter) is dict and type(parameter.get("name")) is str:
                         merged[(parameter["name"], parameter.get("in"))] = parameter
             known = self._parameters[id(raw.operation)] = list(merged.values())

@@ -38,6 +38,10 @@ _NAMES: dict[Part, tuple[str, ...]] = {
         "maxrecords", "batchsize", "results", "max", "num", "fetchlimit", "sysparmlimit",
     ),
 }  # fmt: skip
+_SIZE_ORDER = {name: i for i, name in enumerate(_NAMES["size"])}
+_BY_RECORD = frozenset({"startingafter", "startafter", "after", "afterid", "sinceid", "lastid"})
+"""Cursors that are the id of the last record seen."""
+_MOVING: tuple[Part, ...] = ("cursor", "back", "page")
 _PART_OF: dict[str, Part] = {name: part for part, names in _NAMES.items() for name in names}
 
 _NEXT_VALUES = (
@@ -148,31 +152,38 @@ def detect(
     _demote_switched(parts, knobs)
     properties = flattener.properties(response) if items_at else {}
     following = _next_in(flattener, properties)
-    has_more = _named(flattener, properties, _HAS_MORE, "boolean")
-    pagination = Pagination(items_at=items_at, params_in="body" if in_body else "query")
-    _size(pagination, parts)
-    pagination.has_more_from = has_more
-    pagination.total_from = _named(flattener, properties, _TOTAL, "integer")
+    fields: dict[str, Any] = {
+        "items_at": items_at,
+        "params_in": "body" if in_body else "query",
+        "has_more_from": _named(flattener, properties, _HAS_MORE, "boolean"),
+        "total_from": _named(flattener, properties, _TOTAL, "integer"),
+        **_size(parts),
+    }
     if parts.get("cursor"):
-        pagination.style = "cursor"
-        first = parts["cursor"][0]
-        pagination.params = [k.name for part in ("cursor", "back", "page") for k in parts.get(part, [])]
-        _cursor_source(pagination, first, following, id_field, has_link_header)
+        fields["style"] = "cursor"
+        fields["params"] = [k.name for part in _MOVING for k in parts.get(part, [])]
+        fields |= _cursor_source(parts["cursor"][0], following, id_field, has_link_header)
     elif parts.get("page") or parts.get("offset"):
-        pagination.style = "page" if parts.get("page") else "offset"
-        pagination.params = [k.name for k in parts.get("page", []) or parts["offset"]]
-        if pagination.style == "page":
-            start = parts["page"][0].schema
-            pagination.first_page = 0 if 0 in (start.get("default"), start.get("minimum")) else 1
-        if has_link_header:
-            pagination.next_from, pagination.next_is_url = "header:Link", True
-        elif following is not None and following.is_url:
-            pagination.next_from, pagination.next_is_url = following.at, True
+        counted = parts.get("page") or parts["offset"]
+        fields["style"] = "page" if parts.get("page") else "offset"
+        fields["params"] = [k.name for k in counted]
+        if 0 in (counted[0].schema.get("default"), counted[0].schema.get("minimum")) and parts.get("page"):
+            fields["first_page"] = 0
+        fields |= _link(following, has_link_header)
     elif has_link_header:
-        pagination.style, pagination.next_from, pagination.next_is_url = "link_header", "header:Link", True
+        fields |= {"style": "link_header", **_link(following, has_link_header)}
     elif following is not None and following.is_url:
-        pagination.style, pagination.next_from, pagination.next_is_url = "cursor", following.at, True
-    return pagination
+        fields |= {"style": "cursor", **_link(following, has_link_header)}
+    return Pagination(**fields)
+
+
+def _link(following: Next | None, has_link_header: bool) -> dict[str, Any]:
+    """A whole URL of the next page, where the answer gives one; it is surer than counting."""
+    if has_link_header:
+        return {"next_from": "header:Link", "next_is_url": True}
+    if following is not None and following.is_url:
+        return {"next_from": following.at, "next_is_url": True}
+    return {}
 
 
 def _demote_switched(parts: dict[Part, list[Knob]], knobs: list[Knob]) -> None:
@@ -186,27 +197,29 @@ def _demote_switched(parts: dict[Part, list[Knob]], knobs: list[Knob]) -> None:
 
 
 def _cursor_source(
-    pagination: Pagination, knob: Knob, following: Next | None, id_field: str | None, has_link_header: bool
-) -> None:
-    """Fills in where the cursor's next value is read."""
-    by_record = squash(knob.name) in ("startingafter", "startafter", "after", "afterid", "sinceid", "lastid")
+    knob: Knob, following: Next | None, id_field: str | None, has_link_header: bool
+) -> dict[str, Any]:
+    """Where the cursor's next value is read."""
     if following is not None:
-        pagination.next_from, pagination.next_is_url = following.at, following.is_url
-    elif has_link_header:
-        pagination.next_from, pagination.next_is_url = "header:Link", True
-    elif by_record and id_field is not None:
-        pagination.next_from = f"last_item:{id_field}"
+        return {"next_from": following.at, "next_is_url": following.is_url}
+    if has_link_header:
+        return {"next_from": "header:Link", "next_is_url": True}
+    if id_field is not None and squash(knob.name) in _BY_RECORD:
+        return {"next_from": f"last_item:{id_field}"}
+    return {}
 
 
-def _size(pagination: Pagination, parts: dict[Part, list[Knob]]) -> None:
+def _size(parts: dict[Part, list[Knob]]) -> dict[str, Any]:
+    """The parameter for the page size, its default and its maximum."""
     sizes = parts.get("size")
     if not sizes:
-        return
-    order = {name: i for i, name in enumerate(_NAMES["size"])}
-    knob = min(sizes, key=lambda k: order.get(squash(k.name), 99))
-    pagination.page_size_param = knob.name
-    pagination.default_page_size = _positive(knob.schema.get("default")) or _said(_DEFAULT, knob.description)
-    pagination.max_page_size = _positive(knob.schema.get("maximum")) or _said(_MAXIMUM, knob.description)
+        return {}
+    knob = sizes[0] if len(sizes) == 1 else min(sizes, key=lambda k: _SIZE_ORDER.get(squash(k.name), 99))
+    return {
+        "page_size_param": knob.name,
+        "default_page_size": _positive(knob.schema.get("default")) or _said(_DEFAULT, knob.description),
+        "max_page_size": _positive(knob.schema.get("maximum")) or _said(_MAXIMUM, knob.description),
+    }
 
 
 def _positive(value: Any) -> int | None:

@@ -30,23 +30,25 @@ USUAL_PLACES = (
 """Where frameworks put it, the likeliest first."""
 
 _IN_PAGE = (
-    re.compile(r"<link\b[^>]*\brel=[\"']?service-desc[\"']?[^>]*\bhref=[\"']([^\"']+)", re.IGNORECASE),
-    re.compile(r"\b(?:spec-url|specUrl|apiDescriptionUrl|data-spec-url|spec_url|openapi-url)\s*[=:]\s*[\"']([^\"']+)", re.IGNORECASE),
-    re.compile(r"\bid=[\"']api-reference[\"'][^>]*\bdata-url=[\"']([^\"']+)", re.IGNORECASE),
-    re.compile(r"\bRedoc\.init\(\s*[\"']([^\"']+)"),
-    re.compile(r"\b(?:configUrl|config-url)[\"']?\s*:\s*[\"']([^\"']+)"),
-    re.compile(r"[\"']?\burl[\"']?\s*:\s*[\"']([^\"'\s]+)[\"']"),
-    re.compile(r"\bhref=[\"']([^\"']*(?:openapi|swagger|api-docs)[^\"']*\.(?:json|ya?ml)(?:\?[^\"']*)?)[\"']", re.IGNORECASE),
+    re.compile(r"<link\b[^>]{0,500}\brel=[\"']?service-desc[\"']?[^>]{0,500}\bhref=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
+    re.compile(r"\b(?:spec-url|specUrl|apiDescriptionUrl|data-spec-url|spec_url|openapi-url)\s*[=:]\s*[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
+    re.compile(r"\bid=[\"']api-reference[\"'][^>]{0,500}\bdata-url=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
+    re.compile(r"\bRedoc\.init\(\s*[\"']([^\"'<>]{1,2000})"),
+    re.compile(r"\b(?:configUrl|config-url)[\"']?\s*:\s*[\"']([^\"'<>]{1,2000})"),
+    re.compile(r"[\"']?\burl[\"']?\s*:\s*[\"']([^\"'\s<>]{1,2000})[\"']"),
+    re.compile(r"\bhref=[\"']([^\"'<>]{0,300}(?:openapi|swagger|api-docs)[^\"'<>]{0,300}\.(?:json|ya?ml)(?:\?[^\"'<>]{0,300})?)[\"']", re.IGNORECASE),
 )  # fmt: skip
 _SCRIPTS = re.compile(
-    r"<script\b[^>]*\bsrc=[\"']([^\"']*(?:swagger-initializer|swagger-ui-init|redoc-init|api-docs|openapi)[^\"']*\.js[^\"']*)",
+    r"<script\b[^>]{0,500}\bsrc=[\"']([^\"'<>]{0,300}(?:swagger-initializer|swagger-ui-init|redoc-init|api-docs|openapi)[^\"'<>]{0,300}\.js[^\"'<>]{0,300})",
     re.IGNORECASE,
 )
 _HREFS_TO_DOCS = re.compile(
-    r"\bhref=[\"']([^\"'#]*(?:swagger|redoc|api-docs|apidocs|/docs|reference|openapi)[^\"'#]*)[\"']",
+    r"\bhref=[\"']([^\"'#<>]{0,300}(?:swagger|redoc|api-docs|apidocs|/docs|reference|openapi)[^\"'#<>]{0,300})[\"']",
     re.IGNORECASE,
 )
-_SERVICE_DESC = re.compile(r"<([^>]+)>\s*;[^,]*\brel=\"?(?:service-desc|api-catalog)\"?", re.IGNORECASE)
+_SERVICE_DESC = re.compile(
+    r"<([^>]{1,2000})>\s{0,9};[^,]{0,500}\brel=\"?(?:service-desc|api-catalog)\"?", re.IGNORECASE
+)
 _SAMPLE = "petstore.swagger.io"
 _MAX_FOLLOWED = 24
 _PATIENCE_SECONDS = 15.0
@@ -97,15 +99,7 @@ class _Search:
 
     async def _follow(self, page: Fetched, tree: Any, depth: int) -> Fetched | None:
         """Follows what a page, a script or a configuration names, two steps deep."""
-        links = [m.group(1) for header in page.links for m in _SERVICE_DESC.finditer(header)]
-        if isinstance(tree, dict):
-            links += _from_catalog(tree)
-        else:
-            text = tree if isinstance(tree, str) else ""
-            links += [html.unescape(m.group(1)) for pattern in _IN_PAGE for m in pattern.finditer(text)]
-            if depth == 0:
-                links += [html.unescape(m.group(1)) for m in _SCRIPTS.finditer(text)]
-                links += [html.unescape(m.group(1)) for m in _HREFS_TO_DOCS.finditer(text)][:6]
+        links = await asyncio.to_thread(_links, page, tree, is_first=depth == 0)
         for link in dict.fromkeys(links):
             if _SAMPLE in link or len(self._tried) >= _MAX_FOLLOWED or "${" in link or "{{" in link:
                 continue
@@ -171,6 +165,19 @@ class _Search:
         except SpecError:
             return None
         return replace(fetched), tree
+
+
+def _links(page: Fetched, tree: Any, *, is_first: bool) -> list[str]:
+    """What a page, script or configuration names as a specification, the surest first."""
+    links = [m.group(1) for header in page.links for m in _SERVICE_DESC.finditer(header)]
+    if isinstance(tree, dict):
+        return links + _from_catalog(tree)
+    text = tree if isinstance(tree, str) else ""
+    patterns = (*_IN_PAGE, _SCRIPTS, _HREFS_TO_DOCS) if is_first else _IN_PAGE
+    for pattern in patterns:
+        found = [html.unescape(m.group(1)) for m in pattern.finditer(text)]
+        links += found[:6] if pattern is _HREFS_TO_DOCS else found
+    return links
 
 
 def _may_be_root(url: str) -> bool:

@@ -480,3 +480,23 @@ async def test_words_of_a_vendor_change_nothing_but_themselves(server: Any, sett
     strip = {"spec_url", "digest"}
     assert clean.spec.model_dump(exclude=strip) == other.spec.model_dump(exclude=strip)
     assert set(server.paths()) == {"/clean.json", "/evil.json"}
+
+
+async def test_a_hostile_page_takes_no_time(server: Any, settings: Settings) -> None:
+    server.answers["/"] = "<html>" + "<link " * 60_000 + "href='" * 60_000 + "<script " * 20_000
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    with pytest.raises(SpecError):
+        await load_document(f"{server.url}/", settings=settings)
+    assert loop.time() - started < 4
+
+
+async def test_a_key_in_a_url_is_not_kept_in_the_cache(
+    server: Any, settings: Settings, tmp_path: Path
+) -> None:
+    server.answers["/openapi.json"] = text()
+    cache = SpecCache(tmp_path / "cache")
+    await load_document(f"{server.url}/openapi.json?token=s3cret", settings=settings, cache=cache)
+    kept = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+    assert len(kept) == 3
+    assert all(b"s3cret" not in p.read_bytes() and "s3cret" not in p.name for p in kept)

@@ -327,3 +327,21 @@ def test_required_headers_carry_their_default() -> None:
     ]
     endpoint = make_document({"/a": {"get": {"parameters": headers}}}).spec.endpoints[0]
     assert endpoint.required_headers == {"revision": "2024-10-15", "Tenant": ""}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "1" * 200_000 + " requests",
+        "1,234," * 50_000 + " per second requests",
+        "Rate limit " * 50_000,
+        "default " * 50_000,
+    ],
+)
+def test_hostile_prose_takes_no_time(text: str) -> None:
+    import time
+
+    started = time.perf_counter()
+    parameter = query("limit", "integer", description=text)
+    _ = make_document({"/things": {"get": {**listing(ITEM, parameter)["get"], "description": text}}}).spec
+    assert time.perf_counter() - started < 2
