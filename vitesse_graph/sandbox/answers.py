@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from typing import Any
 
 import orjson
@@ -13,8 +14,10 @@ from vitesse_graph.sandbox.paging import Page
 from vitesse_graph.sandbox.places import read_path, write_path
 from vitesse_graph.state.api_spec import Pagination
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.synthetic import Contract
+from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
 from vitesse_graph.synthetic.schemas import at_path, flatten, items_of, properties_of, types_of
+
+Neighbours = list[tuple[str, str, Any]]
 
 _TEXTS = ("message", "detail", "error_message", "display_message", "error_description", "description", "title", "msg",
           "Message", "Detail")  # fmt: skip
@@ -23,7 +26,7 @@ _TOTALS = ("total", "total_count", "totalCount", "total_results", "count")
 
 
 def list_body(base: Any, schema: JsonSchema, place: str, items: list[Any], pagination: Pagination | None, page: Page,
-              next_value: str | None) -> Any:  # fmt: skip
+              next_value: str | None, neighbours: Neighbours) -> Any:  # fmt: skip
     """The list's answer: `base` (its smallest valid form) with this page's items and position."""
     if place == "":
         return items
@@ -44,17 +47,22 @@ def list_body(base: Any, schema: JsonSchema, place: str, items: list[Any], pagin
         write_path(body, pagination.has_more_from, page.next_token is not None)
     place_of_next = pagination.next_from
     if place_of_next and not place_of_next.startswith(("header:", "last_item:")):
-        _put_next(body, schema, place_of_next, next_value)
+        _put_next(body, schema, place_of_next, next_value, neighbours)
     return body
 
 
-def _put_next(body: dict[str, Any], schema: JsonSchema, path: str, value: str | None) -> None:
+def _put_next(
+    body: dict[str, Any], schema: JsonSchema, path: str, value: str | None, neighbours: Neighbours
+) -> None:
     found = at_path(schema, path, schema)
     sub = flatten(found or {}, schema)
     if value is not None:
         is_number = bool({"integer", "number"} & set(types_of(sub))) and value.isdigit()
         write_path(body, path, int(value) if is_number else value)
-        _fill_around(body, schema, path)
+        for holder_path, name, sample in neighbours:
+            holder = read_path(body, holder_path)
+            if isinstance(holder, dict):
+                holder.setdefault(name, sample)
         return
     if read_path(body, path) is None:
         return
@@ -62,21 +70,23 @@ def _put_next(body: dict[str, Any], schema: JsonSchema, path: str, value: str | 
     write_path(body, path, None if contract.is_valid(None) else "" if contract.is_valid("") else None)
 
 
-def _fill_around(body: dict[str, Any], schema: JsonSchema, path: str) -> None:
-    """Required neighbours of the position in an envelope that was made for it (`paging.next.link`)."""
+def neighbours_of(schema: JsonSchema, path: str | None) -> Neighbours:
+    """What an object made for the position (`paging.next`) must hold besides: (its path, field, value)."""
+    found: Neighbours = []
+    if not path or path.startswith(("header:", "last_item:")):
+        return found
     steps = path.split(".")
     for depth in range(1, len(steps)):
-        holder = read_path(body, ".".join(steps[:depth]))
-        found = at_path(schema, ".".join(steps[:depth]), schema)
-        if not isinstance(holder, dict) or found is None:
-            continue
-        flat = flatten(found, schema)
+        holder = ".".join(steps[:depth])
+        flat = flatten(at_path(schema, holder, schema) or {}, schema)
         for name in flat.get("required") or []:
-            if name not in holder:
-                types = types_of(flatten((flat.get("properties") or {}).get(name, {}), schema))
-                holder[name] = {"integer": 0, "number": 0, "boolean": False, "array": [], "object": {}}.get(
-                    types[0] if types else "string", ""
-                )
+            if name == steps[depth]:
+                continue
+            sub = (flat.get("properties") or {}).get(name, {})
+            whole = {**sub, **({"$defs": schema["$defs"]} if "$defs" in schema else {})}
+            sample = RecordGenerator(whole, name=name).draw(Draw(random.Random(name)), minimal=True)
+            found.append((holder, name, sample))
+    return found
 
 
 def record_body(

@@ -12,7 +12,14 @@ import orjson
 
 from vitesse_graph.errors import NotFoundError, VitesseError
 from vitesse_graph.sandbox import drift as drifting
-from vitesse_graph.sandbox.answers import error_body, list_body, plain_error, record_body
+from vitesse_graph.sandbox.answers import (
+    Neighbours,
+    error_body,
+    list_body,
+    neighbours_of,
+    plain_error,
+    record_body,
+)
 from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
 from vitesse_graph.sandbox.model import RecordModel, build_model, item_schema, items_place, stamp
@@ -66,6 +73,7 @@ class Effects:
         self._items: dict[str, tuple[str, RecordGenerator] | None] = {}
         self._record_places: dict[str, str | None] = {}
         self._sound_lists: dict[str, bool] = {}
+        self._neighbours: dict[str, Neighbours] = {}
         self._seeded = {place_of(self._endpoint(key)).collection: rows for key, rows in seed_records.items()}
         self._clock = 0
 
@@ -259,7 +267,13 @@ class Effects:
             link = next_url(pagination, request.origin, request.path, request.query, page.next_token)
             next_value = link if pagination.next_is_url else page.next_token
         base = operation.success.minimal("list")
-        body = list_body(base, operation.success.schema, place, rendered, pagination, page, next_value)
+        if operation.key not in self._neighbours:
+            where = pagination.next_from if pagination is not None else None
+            self._neighbours[operation.key] = neighbours_of(operation.success.schema, where)
+        body = list_body(
+            base, operation.success.schema, place, rendered, pagination, page, next_value,
+            self._neighbours[operation.key],
+        )  # fmt: skip
         reply = self._reply(operation, body)
         if not request.rules and not self._is_sound(operation, reply):
             return self._stateless(request)
