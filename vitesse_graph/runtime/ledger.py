@@ -249,7 +249,7 @@ def _row_of(work: Work) -> dict[str, Any]:
             row["d"], row["h"] = work.dest_id, work.hash
         return row
     if outcome == "quarantined":
-        unknown = work.code == "unknown_outcome"
+        unknown = work.code in ("unknown_outcome", "unknown_before")
         row = {
             "k": work.key,
             "o": outcome,
@@ -258,7 +258,8 @@ def _row_of(work: Work) -> dict[str, Any]:
             "w": work.reason,
             "q": work.code,
         }
-        row["p"] = _payload(work.record)
+        if not work.is_known_refusal:
+            row["p"] = _payload(work.record)
         return {**row, "o": "unknown"} if unknown else row
     return {"k": work.key, "o": outcome, "g": work.page, "w": work.reason}
 

@@ -201,17 +201,13 @@ class Pipeline:
 
     async def _decide(self, chunk: Chunk) -> None:
         """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
-        pending = [work for work in chunk.works if work.outcome is None or work.code == "transform"]
+        pending = [work for work in chunk.works if work.outcome is None or work.outcome == "quarantined"]
         while any(work.key in self._under_way for work in pending) and not self._is_stopping.is_set():
             self._committed.clear()
             await self._committed.wait()
         known = await self._ledger.known([work.key for work in pending]) if pending else {}
         for work in pending:
-            row = known.get(work.key)
-            if work.outcome is None:
-                self._planner.decide(work, row, self._ledger.run_id)
-            elif row is not None and row.outcome == "quarantined" and self._planner.is_same_mapping(row):
-                work.is_known_refusal = True
+            self._planner.decide(work, known.get(work.key), self._ledger.run_id)
         await self._refuse_shared_naturals(chunk)
         for work in chunk.works:
             self._under_way[work.key] = chunk

@@ -66,6 +66,11 @@ class Work:
         """The record's one outcome."""
         self.outcome, self.code, self.reason = outcome, code, reason
 
+    def refused_before(self, code: str = "refused_before") -> None:
+        """Nothing new: the ledger and the dead letter keep the reason that they have."""
+        self.end("quarantined", code)
+        self.is_known_refusal = True
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -146,6 +151,7 @@ class Planner:
         mapped = self._apply(record)
         if mapped.errors:
             work.end("quarantined", "transform", "; ".join(map(_error_line, mapped.errors[:5])))
+            work.hash = _hash_of(record)
             return work
         try:
             work.hash = content_hash(mapped.body)
@@ -166,10 +172,7 @@ class Planner:
             return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if value else "\ufffd"
         if value is not None and not isinstance(value, (dict, list)):
             return str(value)
-        try:
-            return "hash:" + content_hash(record)
-        except (TypeError, ValueError):
-            return "hash:" + content_hash(repr(record).encode("utf-8", "replace").decode())
+        return "hash:" + _hash_of(record)
 
     def _is_outside(self, moment: float) -> bool:
         within = self._within
@@ -181,8 +184,10 @@ class Planner:
     def decide(self, work: Work, known: Known | None, run_id: int) -> None:
         """Sets the work's action or its end, from what the ledger knows of its key."""
         if known is not None and known.outcome == "unknown":
-            work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
-            work.is_known_refusal = True
+            work.refused_before("unknown_before")
+        elif work.outcome is not None:
+            if known is not None and known.refused_hash == work.hash and self.is_same_mapping(known):
+                work.refused_before()
         elif work.action == "delete":
             self._decide_deletion(work, known)
         elif known is None or known.outcome == "deleted":
@@ -199,8 +204,7 @@ class Planner:
 
     def _decide_refused(self, work: Work, known: Known) -> None:
         if known.mapping_version == self._mapping_version:
-            work.end("quarantined", "refused_before", "the destination refused the same content before")
-            work.is_known_refusal = True
+            work.refused_before()
         elif known.content_hash is not None or known.dest_id is not None:
             self._decide_change(work, known)
         else:
@@ -249,6 +253,14 @@ def is_upsert(definition: IntegrationDefinition) -> bool:
 def fold(natural: str) -> str:
     """A natural key as it is compared and kept: without case, and fit for the database."""
     return natural.casefold().replace("\0", "")
+
+
+def _hash_of(record: Any) -> str:
+    """The record's hash, also where it holds what JSON cannot carry."""
+    try:
+        return content_hash(record)
+    except (TypeError, ValueError):
+        return content_hash(repr(record).encode("utf-8", "replace").decode())
 
 
 def _error_line(error: Any) -> str:

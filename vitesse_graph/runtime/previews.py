@@ -98,7 +98,8 @@ def _count(report: SyncReport, work: Work) -> None:
 async def _planned(engine: SyncEngine, planner: Planner, records: list[Any], page: int) -> list[Work]:
     works = planner.prepare(records, page)
     planner.supersede(works)
-    keys = [work.key for work in works if work.outcome is None]
+    pending = [work for work in works if work.outcome is None or work.outcome == "quarantined"]
+    keys = [work.key for work in pending]
     known: dict[str, Known] = {}
     if keys:
         import orjson
@@ -106,9 +107,8 @@ async def _planned(engine: SyncEngine, planner: Planner, records: list[Any], pag
         values = {"id": engine.definition.integration_id, "keys": orjson.dumps(keys).decode()}
         for row in await engine.store.rows("known", values):
             known[row[0]] = Known(*row[1:])
-    for work in works:
-        if work.outcome is None:
-            planner.decide(work, known.get(work.key), 0)
+    for work in pending:
+        planner.decide(work, known.get(work.key), 0)
     return works
 
 
@@ -124,6 +124,8 @@ async def _shown(engine: SyncEngine, writer: DestWriter, work: Work) -> RecordPr
             work.dest_id = await writer.look_up(work.natural)
         if work.dest_id is not None and would == "create":
             would = "update" if engine.definition.dest.update is not None else "skip"
+    if work.is_known_refusal:
+        work.reason = "refused before with the same content; see the dead letters"
     reason = work.reason or ("unchanged since the last sync" if would == "skip" else None)
     record = RecordPreview(source_key=work.key, would=would, dest_id=work.dest_id, reason=reason)
     if work.body is not None:

@@ -105,7 +105,9 @@ with held as (
             else coalesce(excluded.content_hash, l.content_hash) end,
         refused_hash = case when excluded.outcome in ('quarantined', 'unknown') then excluded.refused_hash end,
         natural_key = coalesce(excluded.natural_key, l.natural_key),
-        outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_id, page = excluded.page,
+        outcome = excluded.outcome, run_id = excluded.run_id, page = excluded.page,
+        reason = case when excluded.outcome in ('quarantined', 'unknown')
+            then coalesce(excluded.reason, l.reason) else excluded.reason end,
         written_run_id = coalesce(excluded.written_run_id, l.written_run_id),
         written_page = coalesce(excluded.written_page, l.written_page),
         mapping_version = coalesce(excluded.mapping_version, l.mapping_version),
@@ -113,8 +115,8 @@ with held as (
 ), letters as (
     insert into vitesse_runtime.dead_letters as d (integration_id, source_key, code, reason, payload, run_id,
         page, mapping_version)
-    select %(id)s, k, coalesce(q, 'refused'), coalesce(w, ''), p, %(run)s, g, %(mapping)s
-    from entry where o in ('quarantined', 'unknown')
+    select %(id)s, k, q, coalesce(w, ''), p, %(run)s, g, %(mapping)s
+    from entry where o in ('quarantined', 'unknown') and q not in ('refused_before', 'unknown_before')
     on conflict (integration_id, source_key) where status = 'open' do update set
         attempts = d.attempts + 1, last_at = now(), code = excluded.code, reason = excluded.reason,
         payload = excluded.payload, run_id = excluded.run_id, mapping_version = excluded.mapping_version

@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -44,6 +44,8 @@ class Apis:
         self.seen_headers: list[dict[str, str]] = []
         self.hook: Hook | None = None
         self.drop_after: Callable[[web.Request], bool] | None = None
+        self.app_post: Callable[[web.Request], Awaitable[web.Response]] | None = None
+        """Answers `PUT /upsert`."""
         self.delay_seconds = 0.0
         self.refuses: Callable[[dict[str, Any]], str | None] = lambda body: None
         self.most_at_once = 0
@@ -79,6 +81,7 @@ class Apis:
         app.router.add_get("/contacts", self._find)
         app.router.add_post("/contacts", self._create)
         app.router.add_post("/contacts/batch", self._batch)
+        app.router.add_put("/upsert", self._other)
         app.router.add_put("/contacts/{id}", self._update)
         app.router.add_delete("/contacts/{id}", self._delete)
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1)
@@ -111,6 +114,10 @@ class Apis:
             return answer
         finally:
             self._at_once -= 1
+
+    async def _other(self, request: web.Request) -> web.Response:
+        assert self.app_post is not None
+        return await self.app_post(request)
 
     async def _list(self, request: web.Request) -> web.Response:
         people = self.people

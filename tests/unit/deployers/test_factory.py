@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from vitesse_graph.deployers import Deployer, DeployerFactory
+from vitesse_graph.deployers import Deployer, DeployerFactory, base
 from vitesse_graph.deployers import factory as module
 from vitesse_graph.deployers.base import folder_name
 from vitesse_graph.errors import InputError
@@ -51,6 +51,13 @@ def test_a_registration_that_does_not_work_is_said_in_one_line(
 def test_a_configuration_that_a_target_does_not_take_is_refused() -> None:
     with pytest.raises(InputError, match="does not take"):
         DeployerFactory.create_deployer("process", {"colour": "red"})
+
+
+def test_deployer_and_runtime_agree_on_the_name_of_a_stored_secret() -> None:
+    """They do not import each other, so each has the rule; here it is held equal."""
+    from vitesse_graph.runtime import secrets
+
+    assert base.secret_variable("secret:a b") == secrets.secret_variable("secret:a b")
 
 
 def test_different_ids_never_share_a_folder() -> None:
