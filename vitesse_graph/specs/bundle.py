@@ -2,8 +2,9 @@
 
 Each file that a `$ref` leads to is fetched once, parsed, and placed whole under `x-external-documents`;
 references are rewritten to point there. Recursion over files is then ordinary recursion, and a
-file used a hundred times is there once. (prance's resolver would inline a copy at each use, follow
-`$ref`s inside examples, and stop at the first that dangles; of prance we use its reference syntax.)
+file used a hundred times is there once. (prance's resolver is not used here: it fetches by itself,
+past the guard, inlines a copy at each use, follows `$ref`s inside examples, and gives up on the
+whole document at the first that dangles. It stands beside ours in the bench.)
 
 Not followed: references inside examples and extensions (they are data), files outside the entry
 file's folder, files from a URL. What cannot be fetched costs what points to it, and a warning.

@@ -45,12 +45,12 @@ _SINCE = re.compile(
 _RANGE = ("gte", "gt", "min", "after", "from", "since", "start")
 
 
-def id_field(flattener: Flattener, item: Any, noun: str) -> str | None:
+def id_field(flattener: Flattener, item: Any, noun: str, depth: int = 0) -> str | None:
     """Name of the field that identifies a record of this kind, or None."""
     properties = flattener.properties(item)
     if not properties:
         choices = flattener.choices(item)
-        return id_field(flattener, choices[0], noun) if choices and choices[0] is not item else None
+        return id_field(flattener, choices[0], noun, depth + 1) if choices and depth < 4 else None
     short = {squash(name): name for name in properties}
     own = squash(noun)
     last = squash(noun.split(" ")[-1]) if noun else ""

@@ -21,9 +21,6 @@ from vitesse_graph.specs.parse import parse
 from vitesse_graph.specs.probe import find_at, find_from
 from vitesse_graph.specs.recognise import is_spec, looks_like_text, spec_format
 
-DEFAULT_FRESH_SECONDS = 0
-"""How long a URL is taken for unchanged where its server says nothing."""
-
 
 async def load_document(
     location: str,
@@ -67,7 +64,7 @@ class _Load:
                 return await self._from_url(fetcher, location)
             path = await asyncio.to_thread(lambda: entry_file(local_path(location)).absolute())
             data = await asyncio.to_thread(read_file, path, self._settings.max_spec_bytes)
-            return await self._understand(fetcher, data, path.as_uri(), name=str(path), shown=location)
+            return await self._understand(fetcher, data, path.as_uri(), name=str(path), shown=str(path))
 
     async def _from_url(self, fetcher: Fetcher, url: str) -> SpecDocument:
         known = await asyncio.to_thread(self._cache.validators, url) if self._cache is not None else None
@@ -182,7 +179,7 @@ class _Load:
 
 
 def _validators(url: str, digest: str, fetched: Fetched, before: Validators | None) -> Validators:
-    age = fetched.max_age_seconds or DEFAULT_FRESH_SECONDS
+    age = fetched.max_age_seconds
     return Validators(
         url=url,
         digest=digest,

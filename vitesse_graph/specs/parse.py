@@ -156,7 +156,12 @@ def _parse_odd_json(
     findings.add(
         "odd_json", f"not strict JSON ({str(error).split(':', 1)[0]}); read with a more patient reader"
     )
-    return _without_surrogates(tree)
+    try:
+        return _without_surrogates(tree)
+    except RecursionError as deep:
+        raise SpecError(
+            f"{name} nests deeper than a JSON reader follows (about 1000 levels, fixed)"
+        ) from deep
 
 
 def _without_surrogates(tree: Any) -> Any:

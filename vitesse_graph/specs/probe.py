@@ -30,16 +30,16 @@ USUAL_PLACES = (
 """Where frameworks put it, the likeliest first."""
 
 _IN_PAGE = (
-    re.compile(r"<link\b[^>]{0,500}\brel=[\"']?service-desc[\"']?[^>]{0,500}\bhref=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
+    re.compile(r"<link\b[^>]{0,200}\brel=[\"']?service-desc[\"']?[^>]{0,200}\bhref=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
     re.compile(r"\b(?:spec-url|specUrl|apiDescriptionUrl|data-spec-url|spec_url|openapi-url)\s*[=:]\s*[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
-    re.compile(r"\bid=[\"']api-reference[\"'][^>]{0,500}\bdata-url=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
+    re.compile(r"\bid=[\"']api-reference[\"'][^>]{0,200}\bdata-url=[\"']([^\"'<>]{1,2000})", re.IGNORECASE),
     re.compile(r"\bRedoc\.init\(\s*[\"']([^\"'<>]{1,2000})"),
     re.compile(r"\b(?:configUrl|config-url)[\"']?\s*:\s*[\"']([^\"'<>]{1,2000})"),
     re.compile(r"[\"']?\burl[\"']?\s*:\s*[\"']([^\"'\s<>]{1,2000})[\"']"),
     re.compile(r"\bhref=[\"']([^\"'<>]{0,300}(?:openapi|swagger|api-docs)[^\"'<>]{0,300}\.(?:json|ya?ml)(?:\?[^\"'<>]{0,300})?)[\"']", re.IGNORECASE),
 )  # fmt: skip
 _SCRIPTS = re.compile(
-    r"<script\b[^>]{0,500}\bsrc=[\"']([^\"'<>]{0,300}(?:swagger-initializer|swagger-ui-init|redoc-init|api-docs|openapi)[^\"'<>]{0,300}\.js[^\"'<>]{0,300})",
+    r"<script\b[^>]{0,200}\bsrc=[\"']([^\"'<>]{0,300}(?:swagger-initializer|swagger-ui-init|redoc-init|api-docs|openapi)[^\"'<>]{0,300}\.js[^\"'<>]{0,300})",
     re.IGNORECASE,
 )
 _HREFS_TO_DOCS = re.compile(
@@ -51,6 +51,8 @@ _SERVICE_DESC = re.compile(
 )
 _SAMPLE = "petstore.swagger.io"
 _MAX_FOLLOWED = 24
+MAX_PAGE = 150_000
+"""Characters of a page that are searched for links."""
 _PATIENCE_SECONDS = 15.0
 
 
@@ -172,7 +174,7 @@ def _links(page: Fetched, tree: Any, *, is_first: bool) -> list[str]:
     links = [m.group(1) for header in page.links for m in _SERVICE_DESC.finditer(header)]
     if isinstance(tree, dict):
         return links + _from_catalog(tree)
-    text = tree if isinstance(tree, str) else ""
+    text = tree[:MAX_PAGE] if isinstance(tree, str) else ""
     patterns = (*_IN_PAGE, _SCRIPTS, _HREFS_TO_DOCS) if is_first else _IN_PAGE
     for pattern in patterns:
         found = [html.unescape(m.group(1)) for m in pattern.finditer(text)]

@@ -243,3 +243,25 @@ def test_resolving_is_the_same_every_time_and_changes_nothing(schemas: dict[str,
     first = writer.write({"$ref": "#/components/schemas/A"})
     assert writer.write({"$ref": "#/components/schemas/A"}) == first
     assert schemas == before
+
+
+@settings(max_examples=120, deadline=2000)
+@given(_documents)
+def test_every_question_about_a_generated_document_is_answered(schemas: dict[str, Any]) -> None:
+    """Whatever the schemas fold into: shapes, details and ranking end, and nothing but SpecError is raised."""
+    ref = {"$ref": "#/components/schemas/A"}
+    write = {"requestBody": {"content": {"application/json": {"schema": ref}}}, "responses": {}}
+    write["responses"] = {"201": {"content": {"application/json": {"schema": ref}}}}
+    read = {"get": {"responses": {"200": {"content": {"application/json": {"schema": ref}}}}}}
+    document = make_document(
+        {"/as": {**listing(ref), "post": write}, "/bs": read, "/as/{id}": {**read, "put": write}},
+        components={"schemas": schemas},
+    )
+    assert document.spec.operation_count == 5
+    for key in ("GET /as", "GET /bs", "GET /as/{id}"):
+        document.source_shape(key)
+        document.operation(key)
+    for key in ("POST /as", "PUT /as/{id}"):
+        document.dest_shape(key)
+        document.operation(key)
+    document.rank("create an a for every b", "dest")
