@@ -37,6 +37,11 @@ class Embedder(Protocol):
     def name(self) -> str: ...
     @property
     def dimension(self) -> int: ...
+    @property
+    def keeps_meaning_in_bits(self) -> bool:
+        """Whether the signs alone still order neighbours: what binary quantization rests on."""
+        ...
+
     def embed(self, texts: Sequence[str]) -> Matrix: ...
 
 
@@ -92,6 +97,7 @@ class LexicalEmbedder:
     """Hashed words, concepts and letter triples: no model, no download, tolerant of slips."""
 
     dimension = 768
+    keeps_meaning_in_bits = False  # most components are zero: one bit each leaves nothing
     name = "lexical-768-v1"
 
     def embed(self, texts: Sequence[str]) -> Matrix:
@@ -127,6 +133,7 @@ class ModelEmbedder:
     """The fastembed model, read when first used (about a second)."""
 
     dimension = 384
+    keeps_meaning_in_bits = True
     name = "all-minilm-l6-v2-384"
 
     def __init__(self, model: Any) -> None:

@@ -65,8 +65,11 @@ class VectorEngine(Protocol):
         ...
 
     def count(self, name: str) -> int: ...
-    def optimize(self, name: str) -> None:
-        """Builds indexes after much was written; may take seconds, changes no result."""
+    def optimize(self, name: str, *, quantize: bool) -> None:
+        """Builds indexes after much was written; may take seconds.
+
+        `quantize`: the vectors bear one bit a dimension, for an engine that is large enough to gain.
+        """
         ...
 
     def close(self) -> None: ...

@@ -152,7 +152,8 @@ class EdgeEngine:
         with _mapped(f"count {name}"):
             return int(self._shard(name).count(qe.CountRequest(exact=True)))
 
-    def optimize(self, name: str) -> None:
+    def optimize(self, name: str, *, quantize: bool) -> None:
+        # Never quantized: collections that fit a process are searched in a millisecond as they are.
         with self._lock, _mapped(f"index {name}"):
             shard = self._shard(name)
             if self.count(name) >= INDEX_FROM:

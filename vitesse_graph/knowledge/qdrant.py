@@ -155,7 +155,8 @@ class QdrantKnowledge(KnowledgeDB):
         return await asyncio.to_thread(lambda: self._engine.count(self._physical(collection)))
 
     async def optimize(self, collection: CollectionName) -> None:
-        await asyncio.to_thread(lambda: self._engine.optimize(self._physical(collection)))
+        quantize = self._embedder.keeps_meaning_in_bits
+        await asyncio.to_thread(lambda: self._engine.optimize(self._physical(collection), quantize=quantize))
 
     async def aclose(self) -> None:
         await asyncio.to_thread(self._engine.close)
