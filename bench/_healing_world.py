@@ -110,6 +110,8 @@ class World:
     documents: dict[Side, SpecDocument] = field(default_factory=dict)
     sandboxes: dict[Side, Sandbox] = field(default_factory=dict)
     profile: RecordProfile | None = None
+    usual_p95_ms: float = 0.0
+    """Of the first sync, when all was well."""
     base_urls: dict[Side, str] = field(default_factory=dict)
     """Where the definition thinks the APIs are."""
     dest_key: str = ""
@@ -271,7 +273,8 @@ async def build_world(
         world.credential(side, "first-credential")
         world.documents[side] = pair.reader(side)
         world.publish(side, pair.reader(side), seed=1)
-    await world.sync(world.definition(pair.mapping))
+    status = await world.sync(world.definition(pair.mapping))
+    world.usual_p95_ms = status.p95_latency_ms
     world.profile = profile_records(world.good_records())
     world.name = f"{name}-after"
     return world

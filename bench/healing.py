@@ -124,7 +124,11 @@ async def examine(episode: Episode, report: HealthReport, status: RuntimeStatus 
     pair = episode.world.pair
     probes = await ask_both(episode, episode.drift)
     episode.observed = [item for one in probes for item in one.drift]
-    usual = [status.model_copy(update={"p95_latency_ms": 40.0})] * 3 if status is not None else []
+    usual = (
+        [status.model_copy(update={"p95_latency_ms": episode.world.usual_p95_ms})] * 3
+        if status is not None
+        else []
+    )
     return diagnose(
         report,
         drift=episode.drift,

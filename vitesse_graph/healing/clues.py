@@ -318,7 +318,9 @@ def latency_clues(facts: Facts) -> Iterator[Clue]:
     if usual is None:
         yield Clue("slow", "both", 0.45, f"95 % of the answers take up to {now:.0f} ms")
     elif now >= SLOW_FACTOR * usual:
-        weight = 0.85 if facts.share("server_error", "no_answer", "connection") < 0.1 else 0.5
+        # with server errors it is their trouble that is slow, with drift reported it is not why we ask
+        is_alone = facts.share("server_error", "no_answer", "connection") < 0.1 and not facts.report.drift
+        weight = 0.85 if is_alone else 0.5
         yield Clue("slow", "both", weight, f"answers take {now / usual:.0f} times as long as usual")
 
 

@@ -180,7 +180,8 @@ def _score(
         return 0.0, []
     signs: dict[str, float] = {"name": name_similarity(a.leaf, b.leaf), "type": type_score}
     signs["required"] = float(a.is_required == b.is_required)
-    if a.format or b.format:
+    if a.format:
+        # a format that only the new one has may have been there all along, unsaid
         signs["format"] = float(a.format == b.format)
     if a.enum is not None or b.enum is not None:
         x, y = set(map(str, a.enum or ())), set(map(str, b.enum or ()))

@@ -53,6 +53,13 @@ def test_a_renamed_field_is_found_in_the_records_alone() -> None:
     ]
 
 
+def test_a_rename_is_found_though_the_specification_never_said_what_the_texts_are() -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}, "email_address": {"type": "string"}}}
+    records = [{"id": str(n), "email": f"a{n}@example.com"} for n in range(9)]
+    (item,) = observe_drift(schema, records, mapping=rows("email_address"))
+    assert (item.kind, item.new_path) == ("field_renamed", "email")
+
+
 def test_a_required_field_that_is_absent_is_breaking_and_an_optional_one_a_suspicion() -> None:
     (gone,) = observe_drift(customer_schema(), changed(email=None), mapping=rows("email"))
     assert (gone.kind, gone.severity) == ("field_removed", "breaking")
