@@ -24,6 +24,9 @@ def location(spec: str | None) -> str | None:
     return spec
 
 
+UNMAPPED_SHOWN = 12
+
+
 def summary_of(outcome: Any) -> dict[str, Any]:
     """What a run gives back with `--json`."""
     values = outcome.values
@@ -53,6 +56,10 @@ def print_outcome(outcome: Any) -> None:
                 for row in state.mapping_logic.transformations
             ],
         )
+        if state.mapping_logic.unmapped_dest:
+            empty = state.mapping_logic.unmapped_dest
+            shown = ", ".join(empty[:UNMAPPED_SHOWN]) + (" …" if len(empty) > UNMAPPED_SHOWN else "")
+            console.print(f"left empty ({len(empty)}): {shown}", markup=False)
         required = [q for q in state.mapping_logic.questions if q.required]
         if required:
             print_table(
@@ -113,8 +120,14 @@ async def answer_gates(service: Any, outcome: Any, context: Any, on_event: Any) 
 @click.option("--dest", help="API to write to: specification URL or file, or a name.")
 @click.option("--source-endpoint", help='Which list to read, such as "GET /customers".')
 @click.option("--dest-endpoint", help='Which call to make, such as "POST /contacts".')
-@click.option("--source-auth", help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.")
-@click.option("--dest-auth", help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.")
+@click.option(
+    "--source-auth",
+    help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.",
+)
+@click.option(
+    "--dest-auth",
+    help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.",
+)
 @click.option("--approve-all", is_flag=True, help="Ask nobody: from intent to active in one go.")
 @click.option("--before-deploy", is_flag=True, help="Ask only before deploying.")
 @click.option("--no-ask", is_flag=True, help="Stop at the first gate instead of asking here.")

@@ -14,7 +14,7 @@ from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.discovery import DiscoveredApis, DiscoveryResult
-from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
+from vitesse_graph.state.whiteboard import SCHEMA_VERSION, SharedWhiteboardState, log_entry
 
 
 def request_digest(state: SharedWhiteboardState) -> str:
@@ -53,6 +53,7 @@ async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContex
     )
     emit(runtime, "discovery", "finished", summary=summary, seconds=clock.seconds)
     return {
+        "schema_version": SCHEMA_VERSION,
         "workflow_id": integration_id,
         "discovered_apis": found.dump(),
         "status": "discovering",

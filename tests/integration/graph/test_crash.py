@@ -62,3 +62,34 @@ async def test_a_killed_run_goes_on_at_the_step_that_was_under_way(
     finally:
         settings = Settings(VITESSE_DATA_DIR=data_dir)  # type: ignore[call-arg]
         await DeployerFactory.create_deployer("process", {"settings": settings}).destroy(thread)
+
+
+async def test_a_repair_killed_in_the_middle_of_heal_goes_on(
+    data_dir: Path, stands: Stands, tmp_path: Path
+) -> None:
+    thread = str(uuid.uuid4())
+    request = {
+        "user_intent": "Sync Shopify customers into our Credo CRM contacts",
+        "source": stands.shopify_spec_url,
+        "dest": stands.credo_spec_url,
+        "source_auth": "env:TEST_SHOP_TOKEN",
+        "dest_auth": "env:TEST_CRM_KEY",
+    }
+    order = {"thread_id": thread, "input": request, "log": str(tmp_path / "made"), "kill_at": None}
+    code, said = await _drive(data_dir, stands, order)
+    try:
+        assert said is not None
+        assert said["status"] == "active"
+        await stands.drift(rename={"email": "email_address"}, drop=[])
+        log = tmp_path / "healed"
+        report = {"reason": "health fell", "health": 10.0}
+        order = {"thread_id": thread, "input": {"health_report": report}, "log": str(log), "kill_at": "heal"}
+        code, said = await _drive(data_dir, stands, order)
+        assert (code, said) == (-signal.SIGKILL, None)
+        code, said = await _drive(data_dir, stands, {**order, "input": None, "kill_at": None})
+        assert said is not None
+        assert (said["status"], said["next"]) == ("active", []), said["errors"]
+        assert log.read_text().split() == ["heal", "heal", "ingest", "map", "guardian", "deploy"]
+    finally:
+        settings = Settings(VITESSE_DATA_DIR=data_dir)  # type: ignore[call-arg]
+        await DeployerFactory.create_deployer("process", {"settings": settings}).destroy(thread)

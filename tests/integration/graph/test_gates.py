@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from vitesse_graph.state.context import VitesseContext
 
 ONLY_BEFORE_DEPLOY = VitesseContext(approvals="before_deploy")  # type: ignore[call-arg]
 ASK_NOBODY = VitesseContext(approvals="none")  # type: ignore[call-arg]
+GOLDEN = Path(__file__).parent.parent.parent / "golden" / "specs"
 GATES = ["review_discovery", "review_ingest", "review_map", "review_guardian"]
 
 
@@ -144,7 +146,9 @@ async def test_what_cannot_be_read_fails_in_one_line_and_goes_on_with_better_inp
 ) -> None:
     page = tmp_path / "page.json"
     page.write_text("<html><body>login</body></html>")
-    for source in (str(page), str(tmp_path / "nothing.json"), "http://127.0.0.1:1/openapi.json"):
+    nothing_to_list = GOLDEN / "crm.json"
+    bad = (str(page), str(tmp_path / "nothing.json"), "http://127.0.0.1:1/openapi.json", str(nothing_to_list))
+    for source in bad:
         outcome = await service.start(
             {**request_body, "source": source}, integration_id=thread_id, context=ONLY_BEFORE_DEPLOY
         )
