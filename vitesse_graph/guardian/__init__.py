@@ -12,6 +12,7 @@ from vitesse_graph.guardian.targets import (
     Target,
     credential_headers,
 )
+from vitesse_graph.guardian.twin import TwinReport, TwinStep, TwinStore, run_twin
 
 __all__ = [
     "Answer",
@@ -20,8 +21,12 @@ __all__ = [
     "DestructiveCallError",
     "HttpTarget",
     "Target",
+    "TwinReport",
+    "TwinStep",
+    "TwinStore",
     "credential_headers",
     "health_score",
     "run_guardian",
+    "run_twin",
     "shadow_records",
 ]

@@ -164,6 +164,13 @@ class Sandbox:
         """The bodies that clients wrote there, as they were last written."""
         return [entry.sent for entry in self.effects.entries(key_or_path) if entry.sent is not None]
 
+    def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
+        """Changes the record at a position of `records`, as somebody else at that API would: no request, no trace.
+
+        Its time of change is set where it has one. Raises NotFoundError, IndexError.
+        """
+        self.effects.change(key_or_path, position, changes)
+
     def set_faults(self, faults: Faults, *, from_now: bool = True) -> None:
         """Changes what goes wrong; schedules count from the next request on."""
         self.faults = faults.shifted(self.stats.requests) if from_now else faults

@@ -153,6 +153,17 @@ class Effects:
             self.collection(Place(path, (), None), {})
         return [entry for collection in model.scopes.values() for entry in collection]
 
+    def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
+        """Merges `changes` into a stored record and sets its time of change."""
+        entry = self.entries(key_or_path)[position]
+        path = place_of(self._endpoint(key_or_path)).collection if " " in key_or_path else key_or_path
+        model = self.model(path)
+        self._clock += 1
+        entry.record = merged(entry.record, changes)
+        entry.version += 1
+        if model is not None:
+            stamp(entry.record, model.schema, self._clock, is_new=False)
+
     def counts(self) -> dict[str, int]:
         """Records by collection, of the collections that were asked for."""
         return {
