@@ -27,7 +27,7 @@ from vitesse_graph.specs.parse import parse
 from vitesse_graph.specs.resolve import Resolver
 
 PLACE = "x-external-documents"
-_EXTERNAL = re.compile(rb"""["']?\$ref["']?\s*:\s*(?:["'][^"'#\s]|[^"'#\s{\[|>&*!])""")
+_EXTERNAL = re.compile(rb"""\$ref["']?\s*:\s*(?:["'][^"'#\s]|[^"'#\s{\[|>&*!])""")
 _DATA_KEYS = frozenset({"example", "examples", "enum", "default", "const", "value", "externalValue"})
 _NAME_MAPS = frozenset(
     {
@@ -76,10 +76,12 @@ class Bundler:
         self._names: dict[str, str] = {}
         """Document URL → its name under PLACE."""
         self._failed: set[str] = set()
+        self._seen: set[str] = set()
+        """Documents that any reference names, the entry document included."""
         self._bytes = 0
 
-    async def bundle(self, tree: dict[str, Any], base: str) -> None:
-        """Rewrites `tree` in place. Raises SpecError when a limit is reached."""
+    async def bundle(self, tree: dict[str, Any], base: str) -> bool:
+        """Rewrites `tree` in place; says whether anything changed. Raises SpecError at a limit."""
         base = urldefrag(base)[0]
         documents: dict[str, Any] = {base: tree}
         fresh = {base: tree}
@@ -93,10 +95,13 @@ class Bundler:
                 )
             fresh = await self._fetch_all(new, base)
             documents.update(fresh)
+        if not self._seen:
+            return False
         await asyncio.to_thread(self._rewrite_all, documents, base)
         parts = {self._names[url]: part for url, part in documents.items() if url != base}
         if parts:
             tree[PLACE] = parts
+        return True
 
     def _wanted(self, trees: dict[str, Any], root: str) -> list[str]:
         found: dict[str, None] = {}
@@ -113,6 +118,7 @@ class Bundler:
         if not document:
             return None
         target = urldefrag(urljoin(url, document.replace("\\", "/")))[0]
+        self._seen.add(target)
         if target == root or target in self._names or target in self._failed:
             return target if target not in self._failed else None
         problem = self._problem(target, root)

@@ -122,7 +122,8 @@ class _Load:
         fetched: Fetched | None = None,
         asked: str = "",
     ) -> SpecDocument:
-        is_plain = self._overlay is None and not has_external_refs(data)
+        is_bundle = await asyncio.to_thread(has_external_refs, data)
+        is_plain = self._overlay is None and not is_bundle
         digest_task = asyncio.ensure_future(asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()))
         if is_plain and self._cache is not None:
             at_hand = self._cache.at_hand(await digest_task, shown)
@@ -144,9 +145,9 @@ class _Load:
             )
         spec_format(tree, name)
         digest = await digest_task
-        if not is_plain:
-            if has_external_refs(data):
-                await Bundler(fetcher, self._settings, self._findings).bundle(tree, base)
+        if is_bundle:
+            is_bundle = await Bundler(fetcher, self._settings, self._findings).bundle(tree, base)
+        if is_bundle or self._overlay is not None:
             if self._overlay is not None:
                 tree = await asyncio.to_thread(apply_overlay, tree, self._overlay, self._findings)
             data = await asyncio.to_thread(_dump, tree, name)
