@@ -42,6 +42,11 @@ def page_size(pagination: Pagination) -> int:
     return max(1, min(wanted, _LARGEST_PAGE_SIZE))
 
 
+def first_position(pagination: Pagination) -> Position:
+    """The first page of a counted walk, written out."""
+    return {"value": pagination.first_page if pagination.style == "page" else 0}
+
+
 def request_for(pagination: Pagination, position: Position | None) -> PageRequest:
     """The request for the page at `position`."""
     if position is not None and "url" in position:

@@ -12,8 +12,17 @@ import orjson
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.runtime.client import Answer, ApiClient
 from vitesse_graph.runtime.fields import at
-from vitesse_graph.runtime.paginate import Position, next_position, page_size, request_for, same_origin
+from vitesse_graph.runtime.paginate import (
+    Position,
+    first_position,
+    next_position,
+    page_size,
+    request_for,
+    same_origin,
+)
 from vitesse_graph.state.definition import SourceSide
+
+_MOST_PASSES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +39,38 @@ class PositionExpired(UpstreamError):
     """The source does not know the position any more at which a run was to be taken up."""
 
 
+class _Walk:
+    """What is remembered on the way through the pages: small, whatever their number."""
+
+    def __init__(self, passes: int = 1) -> None:
+        self.passes = passes
+        self.seen_items = 0
+        self._total: int | None = None
+        self._has_shrunk = False
+        self._positions: set[int] = set()
+        self._before: int | None = None
+
+    def count(self, items: list[Any], total: Any) -> None:
+        """A page's records, and how many the source says there are."""
+        self.seen_items += len(items)
+        if isinstance(total, int) and not isinstance(total, bool):
+            self._has_shrunk = self._has_shrunk or (self._total is not None and total < self._total)
+            self._total = total
+
+    def must_go_again(self, style: str) -> bool:
+        """Whether records may have slipped through; three times at most."""
+        return self._has_shrunk and style in ("page", "offset") and self.passes < _MOST_PASSES
+
+    def is_circle(self, following: Position, content: bytes | None) -> bool:
+        """Whether this page, or the position after it, was here before."""
+        mark = hash(json.dumps(following, sort_keys=True))
+        fingerprint = None if content is None else hash(content)
+        is_repeated = mark in self._positions or (fingerprint is not None and fingerprint == self._before)
+        self._positions.add(mark)
+        self._before = fingerprint
+        return is_repeated
+
+
 class SourceReader:
     """Pages of the source from a position on."""
 
@@ -39,34 +80,35 @@ class SourceReader:
         self._filters = filters or {}
 
     async def pages(self, start: Position | None = None, number: int = 0) -> AsyncIterator[Page]:
-        """Every page from `start` on. Raises UpstreamError when the source refuses or runs in circles."""
+        """Every page from `start` on. Raises UpstreamError when the source refuses or runs in circles.
+
+        Where pages are counted and the source says how many records there are, a number that shrinks on
+        the way means that records moved up, and some may have slipped through between two pages: then
+        everything is read once more (what was read before is found unchanged).
+        """
+        side = self._side
         position, is_resumed = start, start is not None
-        seen_items = 0
-        seen_positions: set[int] = set()
-        before: int | None = None
+        walk = _Walk()
         while True:
             answer = await self._fetch(position)
-            if answer.status in (404, 410) and seen_items and self._side.pagination.style == "page":
-                return  # some APIs answer so for a page after the last
+            if answer.status in (404, 410) and walk.seen_items and side.pagination.style == "page":
+                yield Page(number, [], None)  # some APIs answer so for a page after the last
+                return
             if answer.verdict != "ok":
                 self._refuse(answer, is_resumed)
             is_resumed = False
             body, items = self._parse(answer)
-            seen_items += len(items)
-            following = next_position(
-                self._side.pagination, position, body, answer.headers, items, seen_items
-            )
-            fingerprint = hash(answer.body) if items else None
-            if following is not None:
-                mark = hash(json.dumps(following, sort_keys=True))
-                if mark in seen_positions or (fingerprint is not None and fingerprint == before):
-                    raise UpstreamError(
-                        f"pagination of {self._client.name} runs in circles at page {number + 1}: "
-                        "the same page came again; check the pagination settings",
-                        is_transient=False,
-                    )
-                seen_positions.add(mark)
-            before = fingerprint
+            walk.count(items, at(body, side.pagination.total_from) if side.pagination.total_from else None)
+            following = next_position(side.pagination, position, body, answer.headers, items, walk.seen_items)
+            if following is None and walk.must_go_again(side.pagination.style):
+                following = first_position(side.pagination)
+                walk = _Walk(passes=walk.passes + 1)
+            elif following is not None and walk.is_circle(following, answer.body if items else None):
+                raise UpstreamError(
+                    f"pagination of {self._client.name} runs in circles at page {number + 1}: "
+                    "the same page came again; check the pagination settings",
+                    is_transient=False,
+                )
             yield Page(number, items, following, answer.headers.get("Date"))
             if following is None:
                 return

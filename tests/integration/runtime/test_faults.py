@@ -217,6 +217,50 @@ async def test_pages_that_repeat_records_write_them_once(
     assert apis.emails == {p["email"]: 1 for p in people}
 
 
+async def test_a_record_that_slips_between_counted_pages_is_read_after_all(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    apis.people = [person(n) for n in range(40)]
+
+    def hook(request: web.Request) -> web.Response | None:
+        if request.path != "/people":
+            return None
+        start = int(request.query["offset"])
+        page = {"people": apis.people[start : start + 10], "total": len(apis.people)}
+        if start == 10 and len(apis.people) == 40:
+            del apis.people[2]  # all behind it move up: number 20 is now on a page that was read already
+        return web.json_response(page)
+
+    apis.hook = hook
+    made = definition(apis.url, name)
+    made.source.pagination = Pagination(
+        style="offset", params=["offset"], items_at="people", total_from="total"
+    )
+    report = await sync(made, store, policy)
+    assert report.status == "completed"
+    assert {p["email"] for p in apis.people} <= set(apis.emails)
+    assert set(apis.emails.values()) == {1}
+
+
+async def test_a_source_that_answers_404_after_the_last_page_is_read_to_its_end(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    apis.people = [person(n) for n in range(20)]
+
+    def hook(request: web.Request) -> web.Response | None:
+        if request.path != "/people":
+            return None
+        start = (int(request.query["page"]) - 1) * 10
+        page = apis.people[start : start + 10]
+        return web.json_response({"people": page}, status=200 if page else 404)
+
+    apis.hook = hook
+    made = definition(apis.url, name)
+    made.source.pagination = Pagination(style="page", params=["page"], items_at="people")
+    report = await sync(made, store, policy)
+    assert (report.status, report.created) == ("completed", 20)
+
+
 async def test_the_next_page_at_another_host_is_not_asked(
     apis: Apis, store: Store, policy: AddressPolicy, name: str
 ) -> None:

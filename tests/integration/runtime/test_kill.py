@@ -1,6 +1,6 @@
 """Killed at any moment, a sync loses nothing and doubles nothing.
 
-`VITESSE_KILL_ROUNDS` sets the number of kills for each kind of destination (4 by default, 50 for proof).
+`VITESSE_KILL_ROUNDS` sets the number of kills for each kind of destination (3 by default, 50 for proof).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vitesse_graph.runtime.store import Store
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
 
-ROUNDS = int(os.environ.get("VITESSE_KILL_ROUNDS", "4"))
+ROUNDS = int(os.environ.get("VITESSE_KILL_ROUNDS", "3"))
 ROOT = Path(__file__).parents[3]
 
 Shape = Callable[[IntegrationDefinition], IntegrationDefinition]

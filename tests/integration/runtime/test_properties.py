@@ -1,6 +1,6 @@
 """Under any order of faults the ledger closes, the cursor never runs ahead, and nothing is doubled.
 
-`VITESSE_PROPERTY_EXAMPLES` (6 by default) makes the search longer.
+`VITESSE_PROPERTY_EXAMPLES` (4 by default) makes the search longer.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from vitesse_graph.runtime.store import Store
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 
-EXAMPLES = int(os.environ.get("VITESSE_PROPERTY_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("VITESSE_PROPERTY_EXAMPLES", "4"))
 _runs = itertools.count(1)
 FAULTS = ("none", "refuse", "busy", "cut after storing", "cut before storing", "break after storing")
 
