@@ -56,13 +56,14 @@ class Collection:
         return self.by_lookup.get(str(body[self.lookup]).lower()) if self.is_unique else None
 
     def store(self, record_id: str, body: Json) -> Json:
+        """Writes a new record, or the sent fields of a known one."""
         before = self.records.get(record_id)
         if self.is_unique:
             if before is not None:
                 self.by_lookup.pop(str(before[self.lookup]).lower(), None)
             self.by_lookup[str(body[self.lookup]).lower()] = record_id
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        record = {"id": record_id, **self.empty, **body, "updated_at": now}
+        record = {"id": record_id, **(before or self.empty), **body, "updated_at": now}
         self.records[record_id] = record
         return record
 

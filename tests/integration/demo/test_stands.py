@@ -197,13 +197,16 @@ async def test_a_contact_is_created_found_updated_and_deleted(stands: Stands) ->
             assert [found["id"] for found in (await response.json())["data"]] == [created["id"]]
         url = f"{stands.credo_url}/contacts/{created['id']}"
         async with session.put(url, json={"email": "ada@example.org"}) as response:
+            updated = await response.json()
+            assert (updated["email"], updated["segments"]) == ("ada@example.org", ["vip"])
+        async with session.put(url, json={"email": "ada@example.org", "segments": []}) as response:
             assert (await response.json())["segments"] == []
         async with session.delete(url) as response:
             assert response.status == 204
         async with session.get(url) as response:
             assert response.status == 404
     stats = await stands.stats()
-    assert (stats["creates"], stats["updates"], stats["deletes"], stats["contacts"]) == (1, 1, 1, 0)
+    assert (stats["creates"], stats["updates"], stats["deletes"], stats["contacts"]) == (1, 2, 1, 0)
 
 
 async def test_an_email_belongs_to_one_contact_only(stands: Stands) -> None:
