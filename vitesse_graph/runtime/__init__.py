@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vitesse_graph.runtime.dead_letters import (
         drop_dead_letters,
+        forget,
         list_dead_letters,
         recent_records,
         retry_dead_letters,
@@ -27,6 +28,7 @@ _WHERE = {
     "Preview": "previews",
     "preview": "previews",
     "drop_dead_letters": "dead_letters",
+    "forget": "dead_letters",
     "list_dead_letters": "dead_letters",
     "recent_records": "dead_letters",
     "retry_dead_letters": "dead_letters",
@@ -39,6 +41,7 @@ __all__ = [
     "SyncRequest",
     "drop_dead_letters",
     "explain",
+    "forget",
     "list_dead_letters",
     "open_store",
     "preview",

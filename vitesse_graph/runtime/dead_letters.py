@@ -95,3 +95,9 @@ async def recent_records(
         "good": [{"key": row[0]} for row in good],
         "failed": [{"key": row[0], "code": row[1], "reason": row[2]} for row in failed],
     }
+
+
+async def forget(store: Store, integration_id: str) -> None:
+    """Deletes ledger, cursor, runs and dead letters of an integration that is gone. The next sync of this id
+    would read everything and know nothing of what was written."""
+    await store.run("forget", {"id": integration_id})

@@ -192,10 +192,6 @@ left join vitesse_runtime.runs w on w.run_id = coalesce(l.written_run_id, l.run_
 where l.integration_id = %(id)s and (l.source_key = %(key)s or l.dest_id = %(key)s)
 order by (l.source_key = %(key)s) desc limit 1;
 
--- error_counts: open dead letters by code
-select code, count(*) from vitesse_runtime.dead_letters
-where integration_id = %(id)s and status = 'open' group by code order by 2 desc;
-
 -- last_run: the newest run that ended
 select * from vitesse_runtime.runs
 where integration_id = %(id)s and (status <> 'running' or error is not null)

@@ -16,7 +16,6 @@ from vitesse_graph.runtime.paginate import (
     Position,
     first_position,
     next_position,
-    page_size,
     request_for,
     same_origin,
 )
@@ -174,8 +173,3 @@ class SourceReader:
 
 def _as_number(value: str) -> Any:
     return int(value) if value.isdigit() else value
-
-
-def expected_page_size(side: SourceSide) -> int:
-    """Records to expect in a page."""
-    return page_size(side.pagination)

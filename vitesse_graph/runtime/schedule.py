@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 from vitesse_graph.errors import InputError
@@ -58,9 +58,3 @@ def _interval(seconds: int) -> Any:
     if seconds < 1:
         raise InputError("a schedule needs at least one second between runs")
     return IntervalTrigger(seconds=seconds, timezone=UTC)
-
-
-def next_time(trigger: Any, after: datetime | None, now: datetime) -> datetime | None:
-    """When the trigger fires next."""
-    found: datetime | None = trigger.get_next_fire_time(after, now)
-    return found

@@ -8,7 +8,6 @@ from hashlib import sha256
 from pathlib import Path
 
 from vitesse_graph.errors import InputError
-from vitesse_graph.state.definition import IntegrationDefinition
 
 SecretResolver = Callable[[str], str]
 """Gives the value of a `secret:ID` (the id without its prefix); raises NotFoundError."""
@@ -44,12 +43,6 @@ def resolve_secret(
 def secret_variable(reference: str) -> str:
     """The environment variable by which a deployer hands a stored secret (`secret:ID`) to the runtime."""
     return "VITESSE_SECRET_" + sha256(reference.encode()).hexdigest()[:16].upper()
-
-
-def secret_references(definition: IntegrationDefinition) -> list[str]:
-    """Every reference the definition holds, each once, in a fixed order."""
-    found = (definition.source.auth_ref, definition.dest.auth_ref, definition.alert_secret_ref)
-    return list(dict.fromkeys(ref for ref in found if ref))
 
 
 class Redactor:

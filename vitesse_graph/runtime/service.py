@@ -256,6 +256,11 @@ class RuntimeService:
             lambda: sum(c.limiter.waited_seconds for c in _clients(engine)),
         )
         metrics.gauge(
+            "vitesse_limit_per_second",
+            "The strictest limit believed now; 0: none known",
+            lambda: min((rate for c in _clients(engine) if (rate := c.limiter.rate_per_second)), default=0.0),
+        )
+        metrics.gauge(
             "vitesse_breakers_open",
             "Sides left alone",
             lambda: float(sum(c.breaker.is_open for c in _clients(engine))),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.runtime.apis import until
 from vitesse_graph.deployers import ProcessSupervisor
 from vitesse_graph.deployers.supervise import MAX_LOG_BYTES, process_started_at
 from vitesse_graph.errors import DeployError
@@ -24,7 +25,7 @@ async def test_a_server_is_started_found_and_stopped(tmp_path: Path) -> None:
     assert found == started
     assert found is not None
     assert found.label == {"side": "source"}
-    assert "GET /" in supervisor.logs("a server")
+    await until(lambda: "GET /" in supervisor.logs("a server"))
     assert await supervisor.stop("a server")
     assert supervisor.find("a server") is None
     assert process_started_at(found.supervisor_pid) is None

@@ -11,6 +11,7 @@ from tests.integration.runtime.definitions import definition, rows, with_lookup
 from vitesse_graph.http import AddressPolicy
 from vitesse_graph.runtime.dead_letters import (
     drop_dead_letters,
+    forget,
     list_dead_letters,
     recent_records,
     retry_dead_letters,
@@ -148,6 +149,20 @@ async def test_a_dropped_dead_letter_stays_dropped_until_its_record_changes(
     apis.people[2]["first_name"] = "First2b"
     await engine.run()
     assert [letter["code"] for letter in await list_dead_letters(store, name)] == ["transform", "http_422"]
+
+
+async def test_what_is_forgotten_leaves_no_row_behind(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    apis.people = [person(0), person(1, total_spent="many")]
+    await sync(definition(apis.url, name), store, policy)
+    await forget(store, name)
+    async with store.connection() as connection:
+        for table in ("ledger", "runs", "cursors", "dead_letters", "intents", "leases", "holds"):
+            found = await connection.execute(
+                f"select count(*) from vitesse_runtime.{table} where integration_id = %s".encode(), (name,)
+            )
+            assert await found.fetchone() == (0,)
 
 
 async def test_a_changed_record_goes_nowhere_where_nothing_can_be_updated(

@@ -16,7 +16,7 @@ from vitesse_graph.errors import InputError
 from vitesse_graph.runtime.fields import at
 from vitesse_graph.runtime.logs import LineFormatter
 from vitesse_graph.runtime.metrics import health_of
-from vitesse_graph.runtime.schedule import next_time, trigger_for
+from vitesse_graph.runtime.schedule import trigger_for
 from vitesse_graph.runtime.secrets import Redactor, resolve_secret, secret_variable
 from vitesse_graph.runtime.store import migrations, statements
 from vitesse_graph.runtime.watermark import filter_value, moment_from_text, moment_of, with_overlap
@@ -72,10 +72,11 @@ def test_an_incremental_read_begins_a_little_earlier() -> None:
 def test_schedules_are_understood_in_words_and_cron(words: str, expected: str) -> None:
     now = datetime(2026, 1, 1, 10, 17, tzinfo=UTC)
     trigger = trigger_for(words)
-    first = next_time(trigger, None, now)
+    assert trigger is not None
+    first = trigger.get_next_fire_time(None, now)
     assert first is not None
     if "minutes" in words:  # an interval begins to count when it is made
-        second = next_time(trigger, first, now)
+        second = trigger.get_next_fire_time(first, now)
         assert second is not None
         assert (second - first).total_seconds() == 1800
     else:
