@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from vitesse_graph.knowledge.base import KnowledgeDB
     from vitesse_graph.knowledge.directory import SpecDirectory
     from vitesse_graph.knowledge.documents import COLLECTIONS, Document
+    from vitesse_graph.knowledge.finder import discover_widely, harvested_apis
     from vitesse_graph.knowledge.harvester import KnowledgeHarvester
     from vitesse_graph.knowledge.jobs import HarvestJobs
     from vitesse_graph.knowledge.learned import LearnedPattern, PatternMemory
@@ -39,6 +40,8 @@ _LATER = {
     "QdrantKnowledge": "qdrant",
     "SpecDirectory": "directory",
     "check_regulatory_compliance": "advice",
+    "discover_widely": "finder",
+    "harvested_apis": "finder",
     "enriched_discovery_workflow": "advice",
     "get_integration_guidance": "advice",
     "get_knowledge_db": "manager",
@@ -65,7 +68,9 @@ __all__ = [
     "check_regulatory_compliance",
     "discover",
     "discover_pair",
+    "discover_widely",
     "enriched_discovery_workflow",
     "get_integration_guidance",
     "get_knowledge_db",
+    "harvested_apis",
 ]

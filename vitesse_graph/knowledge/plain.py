@@ -77,6 +77,9 @@ class PlainKnowledge(KnowledgeDB):
             os.fsync(file.fileno())
 
     async def add_documents(self, collection: CollectionName, documents: Sequence[Document]) -> AddReport:
+        return await asyncio.to_thread(self._add, collection, documents)
+
+    def _add(self, collection: str, documents: Sequence[Document]) -> AddReport:
         report = AddReport()
         with self._lock:
             held = self._held(collection)
@@ -122,6 +125,9 @@ class PlainKnowledge(KnowledgeDB):
         return {document.key: document for document in found if document is not None}
 
     async def delete(self, collection: CollectionName, keys: Sequence[str]) -> None:
+        await asyncio.to_thread(self._delete, collection, keys)
+
+    def _delete(self, collection: str, keys: Sequence[str]) -> None:
         with self._lock:
             held = self._held(collection)
             ids = [Document(text="", key=key).id for key in keys]

@@ -11,7 +11,15 @@ import pytest
 
 from vitesse_graph.database import database_url
 from vitesse_graph.errors import ConflictError, InputError, NotFoundError
-from vitesse_graph.knowledge import HarvestJobs, KnowledgeDBManager, KnowledgeHarvester, SpecDirectory
+from vitesse_graph.knowledge import (
+    HarvestJobs,
+    KnowledgeDBManager,
+    KnowledgeHarvester,
+    SpecDirectory,
+    discover_pair,
+    discover_widely,
+    harvested_apis,
+)
 from vitesse_graph.knowledge.harvester import plan
 from vitesse_graph.knowledge.plain import PlainKnowledge
 from vitesse_graph.settings import Settings
@@ -41,9 +49,9 @@ def specification(noun: str, *fields: str) -> dict[str, object]:
     }
 
 
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), _env_file=None)
+@pytest.fixture
+def settings(data_dir: Path) -> Settings:
+    return Settings(data_dir=data_dir, _env_file=None)
 
 
 @pytest.fixture
@@ -233,3 +241,24 @@ async def test_the_directory_is_fetched_once_and_serves_from_its_file_when_away(
     again = SpecDirectory(fetch, tmp_path, keep_seconds=-1)
     assert [r.api_name for r in await again.search("Walrus API")] == ["Walrus API"]
     assert len(calls) == 2
+
+
+async def test_what_was_harvested_is_found_by_name_and_used_for_intents(
+    knowledge: KnowledgeDBManager, jobs: HarvestJobs, folder: Path, settings: Settings
+) -> None:
+    await KnowledgeHarvester(knowledge, jobs, Reader(settings)).harvest("full", folder=folder)
+    first = (await discover_widely("Walrus API", knowledge=knowledge))[0]
+    assert (first.source, Path(first.spec_url).name) == ("ingested", "walrus.json")
+    found = discover_pair("copy walruses", source="walrus api", known=await harvested_apis(knowledge))
+    assert found.source is not None
+    assert found.source.spec_url == first.spec_url
+
+
+async def test_the_directory_answers_for_names_that_the_catalogue_lacks(
+    knowledge: KnowledgeDBManager, tmp_path: Path
+) -> None:
+    async def fetch(url: str) -> bytes:
+        return json.dumps(LISTING).encode()
+
+    found = await discover_widely("walrus", knowledge=knowledge, directory=SpecDirectory(fetch, tmp_path))
+    assert found[0].source == "directory"

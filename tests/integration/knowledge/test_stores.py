@@ -182,7 +182,9 @@ async def test_seeding_is_complete_and_a_repeat_writes_nothing(tmp_path: Path) -
     manager = KnowledgeDBManager(lambda: (edge(tmp_path), "test"))
     before = await manager.check_seed_status()
     assert not before.is_seeded
-    await manager.add_documents("domain_knowledge", [Document(key="old", text="x", meta={"origin": "built-in"})])
+    await manager.add_documents(
+        "domain_knowledge", [Document(key="old", text="x", meta={"origin": "built-in"})]
+    )
     await manager.seed_all()
     after = await manager.check_seed_status()
     assert after.is_seeded
