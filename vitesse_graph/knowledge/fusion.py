@@ -21,8 +21,9 @@ def fuse(
 ) -> list[Hit]:
     """Best first, scores 0..1: the place in both rankings, lowered where even the best is far off.
 
-    Ranks come from a convex sum of scaled scores, which on our queries beats reciprocal ranks
-    (bench/knowledge.py); ties fall to the id, so the order is the same every time.
+    Ranks come from a convex sum of scaled scores: with the model 0.934 recall@5 on our queries
+    against 0.913–0.928 with reciprocal ranks (k of 60 to 2), and level with them on hashed words.
+    Ties fall to the id, so the order is the same every time.
     """
     meaning = _scaled(by_meaning, by_meaning[-1].score if len(by_meaning) > 1 else 0.0)
     words = _scaled(by_words, 0.0)

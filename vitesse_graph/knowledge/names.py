@@ -13,7 +13,8 @@ from vitesse_graph.knowledge.words import fold
 
 EXACT = 0.99
 ALIAS = 0.97
-# Measured on made-up slips of the catalogue's own names: bench/knowledge.py, "names with typos".
+# On made-up slips of the catalogue's own names these are right 99 times in 100, but a strange name
+# may be a stranger's: bench/knowledge.py, "Confidence of discovery".
 ONE_SLIP = 0.93
 TWO_SLIPS = 0.88
 DOUBTFUL = 0.55
