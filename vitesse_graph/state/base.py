@@ -8,9 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):
-    """Plain data. Unknown keys are dropped, so that a newer version's threads still load."""
+    """Plain data. Unknown keys are dropped, so that a newer version's threads still load.
 
-    model_config = ConfigDict(extra="ignore", validate_assignment=False)
+    Errors never repeat the value: it may be a secret somebody put in the wrong place.
+    """
+
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     def dump(self) -> dict[str, Any]:
         """The model as plain JSON values: the only form in which it enters a channel."""

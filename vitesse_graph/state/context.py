@@ -13,7 +13,7 @@ HealApproval = Literal["never", "risky", "always"]
 class VitesseContext(BaseModel):
     """Per-run settings; Studio renders them as a form."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     approvals: Approvals = Field(
         "every_step",

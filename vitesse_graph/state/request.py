@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from vitesse_graph.state.references import ensure_reference
+from vitesse_graph.state.references import ensure_no_credential_in, ensure_reference
 
 MAX_INTENT_CHARACTERS = 4_000
 
@@ -17,7 +17,7 @@ class IntegrationRequest(BaseModel):
     Plain types only: whatever stands here goes into channels as it is.
     """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     user_intent: str = Field(
         "",
@@ -92,6 +92,11 @@ class IntegrationRequest(BaseModel):
     def _no_nul(cls, value: str | None) -> str | None:
         """Postgres stores no NUL, and nobody means one."""
         return value.replace("\x00", "").strip() if value else value
+
+    @field_validator("source", "dest")
+    @classmethod
+    def _no_credential_in_address(cls, value: str | None) -> str | None:
+        return ensure_no_credential_in(value, "the specification")
 
     @field_validator("source_auth", "dest_auth")
     @classmethod

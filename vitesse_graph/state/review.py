@@ -11,11 +11,12 @@ import hashlib
 import json
 from typing import Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.mapping import MappingHint, Transformation
+from vitesse_graph.state.references import ensure_no_credential_in
 
 DecisionType = Literal["approve", "edit", "retry", "reject"]
 GateName = Literal["review_discovery", "review_ingest", "review_map", "review_guardian"]
@@ -49,6 +50,11 @@ class IngestParameters(_Strict):
     source_spec_url: str | None = None
     dest_spec_url: str | None = None
 
+    @field_validator("source_spec_url", "dest_spec_url")
+    @classmethod
+    def _no_credential_in_address(cls, value: str | None) -> str | None:
+        return ensure_no_credential_in(value, "the specification")
+
 
 class MapParameters(_Strict):
     """For the map step."""
@@ -78,6 +84,11 @@ class DiscoveryEdit(_Strict):
 
     source: str | None = None
     dest: str | None = None
+
+    @field_validator("source", "dest")
+    @classmethod
+    def _no_credential_in_address(cls, value: str | None) -> str | None:
+        return ensure_no_credential_in(value, "the specification")
 
 
 class EndpointEdit(_Strict):

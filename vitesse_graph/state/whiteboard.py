@@ -70,7 +70,7 @@ class Contribution(Model):
 class SharedWhiteboardState(BaseModel):
     """One integration. Each field says who writes it."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     schema_version: int = SCHEMA_VERSION
     workflow_id: str = ""
@@ -164,7 +164,7 @@ class SharedWhiteboardState(BaseModel):
 class IntegrationResult(BaseModel):
     """What a run gives back: the output schema."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
     workflow_id: str = ""
     status: Status = "discovering"
