@@ -27,7 +27,7 @@ from mapping_data import ROOT, Labelled, load, scorer
 from mapping_fit import TreeSettings, dump, fit, isotonic
 
 from vitesse_graph.mapping import engine, map_fields
-from vitesse_graph.mapping.features import Embed
+from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.model import Model, default_model
 from vitesse_graph.state.mapping import MappingLogic
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from vitesse_graph.mapping.features import Embed, Pairs, make_pairs
+from vitesse_graph.mapping.features import Pairs, make_pairs
+from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.sides import Side, make_side
 
 ROOT = Path(__file__).resolve().parents[2] / "shared" / "bench" / "mapping"

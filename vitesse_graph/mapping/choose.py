@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vitesse_graph.mapping.features import Pairs, is_outward, own_ids, record_ids
+from vitesse_graph.mapping.features import Pairs
+from vitesse_graph.mapping.identity import is_outward, own_ids, record_ids
 from vitesse_graph.mapping.sides import Floats, Side, kind_compatibility
 
 ALTERNATIVES = 3

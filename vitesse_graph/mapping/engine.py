@@ -10,9 +10,11 @@ from vitesse_graph.errors import MappingError
 from vitesse_graph.mapping.choose import Choice, choose
 from vitesse_graph.mapping.complexity import complexity_score
 from vitesse_graph.mapping.constants import constant_for
-from vitesse_graph.mapping.convert import Conversion, convert
+from vitesse_graph.mapping.conversion import Conversion
+from vitesse_graph.mapping.convert import convert
 from vitesse_graph.mapping.edit import sources_of, sources_text
-from vitesse_graph.mapping.features import Embed, Pairs, make_pairs
+from vitesse_graph.mapping.features import Pairs, make_pairs
+from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.model import Model, default_model
 from vitesse_graph.mapping.rework import (
@@ -210,16 +212,30 @@ def _with_alternatives(draft: Draft, row: Transformation) -> Transformation:
 
 def _without_conflicts(draft: Draft) -> None:
     """A field filled as a whole and a part of it cannot both be: what people decided wins, then the whole."""
-    for path in sorted(draft.rows, key=len):
-        row = draft.rows.get(path)
-        inside = [p for p in draft.rows if p.startswith((path + ".", path + "["))]
-        if row is None or not inside:
+    inside: dict[str, list[str]] = {}
+    for path in draft.rows:
+        for outer in _around(path):
+            if outer in draft.rows:
+                inside.setdefault(outer, []).append(path)
+    for outer in sorted(inside, key=len):
+        parts = [p for p in inside[outer] if p in draft.rows]
+        if outer not in draft.rows or not parts:
             continue
-        if row.origin not in STICKY and any(draft.rows[p].origin in STICKY for p in inside):
-            draft.rows.pop(path)
+        people_want_parts = any(draft.rows[p].origin in STICKY for p in parts)
+        if people_want_parts and draft.rows[outer].origin not in STICKY:
+            draft.rows.pop(outer)
         else:
-            for p in inside:
+            for p in parts:
                 draft.rows.pop(p)
+
+
+def _around(path: str) -> list[str]:
+    """The objects and arrays around a field: `a[].b.c` → a, a[], a[].b."""
+    found = []
+    while "." in path:
+        path = path.rpartition(".")[0]
+        found += [path, path.removesuffix("[]")]
+    return found
 
 
 def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None = None) -> None:

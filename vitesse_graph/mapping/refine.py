@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from vitesse_graph.mapping.choose import may_receive_id
 from vitesse_graph.mapping.complexity import complexity_score
-from vitesse_graph.mapping.convert import Conversion
+from vitesse_graph.mapping.conversion import Conversion
 from vitesse_graph.mapping.edit import sources_of
 from vitesse_graph.mapping.rework import STICKY, pair_conversion
 from vitesse_graph.mapping.schema import Field as SchemaField

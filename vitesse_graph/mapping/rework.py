@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.mapping.convert import Conversion, End, convert, enum_values
+from vitesse_graph.mapping.conversion import Conversion, End
+from vitesse_graph.mapping.convert import convert
+from vitesse_graph.mapping.convert_values import enum_values
 from vitesse_graph.mapping.edit import sources_of, sources_text
 from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.sides import Side

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from vitesse_graph.mapping.choose import Choice
-from vitesse_graph.mapping.convert import Conversion
+from vitesse_graph.mapping.conversion import Conversion
 from vitesse_graph.mapping.notation import wants_e164
 from vitesse_graph.mapping.sides import Side
 from vitesse_graph.mapping.words import kinds, relatedness, split_words

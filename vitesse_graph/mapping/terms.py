@@ -66,8 +66,8 @@ _WRAPPERS = frozenset(
         "request",
     ]
 )
-_MARKUP = frozenset(("html", "markdown", "plain", "raw", "md", "plaintext", "richtext"))
-"""How a text is written, not what it is about: `description_html`."""
+_MARKUP = frozenset(("money", "html", "markdown", "plain", "raw", "md", "plaintext", "richtext"))
+"""How a value is written, not what it is about: `description_html`, `total_money`."""
 _PLACE_SIGNS = frozenset(("city", "postcode", "country", "street1", "street2", "latitude"))
 
 

@@ -14,77 +14,23 @@ from importlib import resources
 from typing import Any, NamedTuple
 
 _PIECE = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_]+")
-_KEEP_S = frozenset(
-    [
-        "address",
-        "status",
-        "business",
-        "process",
-        "analysis",
-        "basis",
-        "gps",
-        "sms",
-        "ios",
-        "dns",
-        "https",
-        "class",
-        "news",
-        "series",
-        "bus",
-        "cross",
-        "loss",
-        "pass",
-        "access",
-        "progress",
-        "less",
-        "this",
-        "his",
-        "is",
-        "its",
-        "was",
-        "has",
-        "us",
-        "does",
-        "always",
-        "lens",
-        "species",
-        "campus",
-        "bonus",
-        "virus",
-        "plus",
-        "minus",
-        "previous",
-        "canvas",
-        "radius",
-        "versus",
-        "gross",
-        "express",
-        "canvas",
-        "atlas",
-    ]
-)
-_FILLERS = frozenset(
-    [
-        "the",
-        "of",
-        "a",
-        "an",
-        "for",
-        "and",
-        "or",
-        "in",
-        "on",
-        "at",
-        "by",
-        "is",
-        "was",
-        "be",
-        "has",
-        "with",
-        "to",
-        "from",
-    ]
-)
+
+
+@lru_cache(maxsize=1)
+def _sections() -> dict[str, Any]:
+    raw: dict[str, Any] = json.loads(resources.files(__package__).joinpath("lexicon.json").read_text("utf-8"))
+    return raw
+
+
+def lexicon_section(name: str) -> Any:
+    """One section of the vocabulary as it is written."""
+    return _sections()[name]
+
+
+@lru_cache(maxsize=8)
+def _word_set(section: str) -> frozenset[str]:
+    """Words that only look plural; words without weight in names; words without weight in texts."""
+    return frozenset(lexicon_section(section))
 
 
 class Lexicon(NamedTuple):
@@ -101,7 +47,7 @@ class Lexicon(NamedTuple):
 @lru_cache(maxsize=1)
 def lexicon() -> Lexicon:
     """The vocabulary, read once."""
-    raw: dict[str, Any] = json.loads(resources.files(__package__).joinpath("lexicon.json").read_text("utf-8"))
+    raw = _sections()
     phrases: dict[tuple[str, ...], str] = {}
     for concept, spellings in raw["phrases"].items():
         for spelling in [*spellings, concept.replace("_", " ")]:
@@ -130,7 +76,7 @@ def lexicon() -> Lexicon:
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
     """English singular, by rule; words that only look plural are kept."""
-    if len(word) <= 3 or word in _KEEP_S or not word.endswith("s"):
+    if len(word) <= 3 or word in _word_set("plural_looking") or not word.endswith("s"):
         return word
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
@@ -185,7 +131,7 @@ def notions(words: tuple[str, ...]) -> tuple[str, ...]:
                 at += length
                 break
         else:
-            if words[at] not in _FILLERS or len(words) == 1:
+            if words[at] not in _word_set("fillers") or len(words) == 1:
                 merged.append(words[at])
             at += 1
     return tuple(merged)
@@ -197,103 +143,6 @@ def whole_notion(words: tuple[str, ...]) -> str | None:
 
 
 _TEXT_WORD = re.compile(r"[A-Za-z][A-Za-z']+|\d+")
-_STOP = frozenset(
-    [
-        "the",
-        "of",
-        "a",
-        "an",
-        "for",
-        "and",
-        "or",
-        "in",
-        "on",
-        "at",
-        "by",
-        "is",
-        "was",
-        "be",
-        "has",
-        "with",
-        "to",
-        "from",
-        "this",
-        "that",
-        "it",
-        "its",
-        "are",
-        "as",
-        "can",
-        "if",
-        "will",
-        "which",
-        "when",
-        "not",
-        "you",
-        "your",
-        "may",
-        "only",
-        "any",
-        "all",
-        "each",
-        "used",
-        "use",
-        "using",
-        "set",
-        "must",
-        "should",
-        "value",
-        "field",
-        "object",
-        "string",
-        "id",
-        "see",
-        "more",
-        "one",
-        "non",
-        "null",
-        "optional",
-        "required",
-        "default",
-        "then",
-        "than",
-        "been",
-        "into",
-        "also",
-        "have",
-        "per",
-        "such",
-        "via",
-        "other",
-        "e",
-        "g",
-        "i",
-        "eg",
-        "ie",
-        "etc",
-        "no",
-        "yes",
-        "true",
-        "false",
-        "there",
-        "their",
-        "they",
-        "these",
-        "those",
-        "but",
-        "so",
-        "does",
-        "do",
-        "was",
-        "were",
-        "who",
-        "whom",
-        "whose",
-        "what",
-        "where",
-        "how",
-    ]
-)
 
 
 @lru_cache(maxsize=65536)
@@ -303,7 +152,7 @@ def text_words(text: str) -> tuple[str, ...]:
     for piece in _TEXT_WORD.findall(text[:800]):
         for word in split_words(piece):
             word = singular(word)
-            if word not in _STOP and len(word) > 1:
+            if word not in _word_set("stop") and len(word) > 1:
                 found.append(word)
     return tuple(found[:40])
 
@@ -317,14 +166,3 @@ def kinds(word: str) -> frozenset[str]:
 def relatedness(one: str, other: str) -> float:
     """How near two notions are, 0..1."""
     return 1.0 if one == other else lexicon().related.get((one, other), 0.0)
-
-
-@lru_cache(maxsize=1)
-def _sections() -> dict[str, Any]:
-    raw: dict[str, Any] = json.loads(resources.files(__package__).joinpath("lexicon.json").read_text("utf-8"))
-    return raw
-
-
-def lexicon_section(name: str) -> Any:
-    """One section of the vocabulary as it is written."""
-    return _sections()[name]

@@ -241,3 +241,13 @@ def total(decimals: int | None = None) -> Apply:
         return to_json_number(round_to(sum((to_decimal(v) for v in items if v is not None), Decimal(0))))
 
     return add
+
+
+transform(
+    "to_number",
+    accepts=("string", "number", "integer"),
+    returns="number",
+    summary="text → number (what `parse` does, for the elements of a list or as one of several steps)",
+    builder=True,
+    inverse=lambda _: ("to_text", {}),
+)(number_parser)

@@ -38,10 +38,10 @@ import orjson
 from vitesse_graph.errors import MappingError
 from vitesse_graph.state.mapping import TRANSFORM_TYPES, Transformation
 from vitesse_graph.transforms.expression import expression_function
-from vitesse_graph.transforms.numbers import number_parser, number_writer
+from vitesse_graph.transforms.numbers import number_parser
 from vitesse_graph.transforms.paths import Step, parse_path, without_last_array
 from vitesse_graph.transforms.registry import Apply, build, named
-from vitesse_graph.transforms.text import as_text
+from vitesse_graph.transforms.text import as_text, to_text
 from vitesse_graph.transforms.values import boolean_parser
 
 COMMON_KEYS = frozenset(
@@ -186,19 +186,9 @@ def _build_simple(builder: Callable[..., Apply]) -> Callable[[dict[str, Any]], A
     return make
 
 
-def _stringifier(decimals: int | None = None, rounding: str = "half_up") -> Apply:
-    if decimals is not None:
-        return number_writer(decimals, rounding)
-
-    def write(value: Any) -> str:
-        return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else as_text(value)
-
-    return write
-
-
 _SIMPLE = {
     "parse": _build_simple(number_parser),
-    "stringify": _build_simple(_stringifier),
+    "stringify": _build_simple(to_text),
     "parse_bool": _build_simple(boolean_parser),
 }
 

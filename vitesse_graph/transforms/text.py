@@ -8,7 +8,9 @@ import unicodedata
 from html.parser import HTMLParser
 from typing import Any
 
-from vitesse_graph.transforms.numbers import to_decimal, to_json_number
+import orjson
+
+from vitesse_graph.transforms.numbers import number_writer, to_decimal, to_json_number
 from vitesse_graph.transforms.registry import Apply, transform
 from vitesse_graph.transforms.result import TransformProblem
 
@@ -22,6 +24,23 @@ def as_text(value: Any) -> str:
     if isinstance(value, (int, float)):
         return str(value) if isinstance(value, int) else format(to_decimal(value), "f")
     raise TransformProblem("not a text, number or boolean")
+
+
+@transform("to_text", returns="string", builder=True, inverse=lambda _: ("to_number", {}))
+def to_text(decimals: int | None = None, rounding: str = "half_up") -> Apply:
+    """value → text (what `stringify` does, for elements and steps)"""
+    if decimals is not None:
+        return number_writer(decimals, rounding)
+
+    def write(value: Any) -> str:
+        if not isinstance(value, (dict, list)):
+            return as_text(value)
+        try:
+            return orjson.dumps(value).decode()
+        except (TypeError, ValueError):
+            raise TransformProblem("holds a value that JSON text cannot carry") from None
+
+    return write
 
 
 @transform("upper", accepts=("string",), returns="string")

@@ -137,3 +137,12 @@ def pick(fields: dict[str, str] | list[str]) -> Apply:
         return {new: value[old] for old, new in table.items() if old in value}
 
     return take
+
+
+transform(
+    "to_boolean",
+    accepts=("string", "number", "integer", "boolean"),
+    returns="boolean",
+    summary="words or 1/0 → true or false (what `parse_bool` does, for elements and steps)",
+    builder=True,
+)(boolean_parser)

@@ -273,3 +273,12 @@ def test_a_proven_pattern_fills_what_would_not_be_found():
     row = row_of(map_fields(source, dest, patterns=[Proven()]), "shade")
     assert (row.origin, row.source_field, row.confidence) == ("pattern", "note_x", 0.8)
     assert found(obj(email=""), dest, patterns=[Proven()]) == {"email": "email"}
+
+
+def test_a_hint_for_a_part_wins_over_a_row_for_the_whole_and_the_other_way_round():
+    source = obj(meta={"type": "object"}, email="", note="")
+    dest = obj(meta={"type": "object"}, email="")
+    assert found(source, dest, hints=[MappingHint(dest_field="meta", source_field="meta")])["meta"] == "meta"
+    parts = found(source, dest, hints=[MappingHint(dest_field="meta.note", source_field="note")])
+    assert parts["meta.note"] == "note"
+    assert "meta" not in parts

@@ -1,0 +1,100 @@
+"""Conversions adapted to lists and arrays on either side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vitesse_graph.mapping import notation
+from vitesse_graph.mapping.conversion import Conversion, End, bare
+
+
+def fit_lists(found: Conversion, source: End, dest: End) -> None:
+    """Adapts a conversion of single values to lists and to arrays of objects on either side."""
+    from_list, to_list = source.field.is_list, dest.field.is_list
+    if to_list:
+        _into_list(found, source)
+    elif from_list:
+        _out_of_list(found, source, dest)
+    elif source.field.array_at:
+        _out_of_objects(found, source, dest)
+
+
+def _into_list(found: Conversion, source: End) -> None:
+    if found.type in ("direct", "mapping"):
+        found.config = {}
+    elif found.type == "custom":
+        found.config = {"item": {k: v for k, v in found.config.items() if k in ("function", "params")}}
+    else:
+        found.config = {"item": _as_function(found)}
+    is_many = source.field.is_list or bool(source.field.array_at)
+    found.type = "collect"
+    found.why = "all values as a list" if is_many else "one value as a list"
+
+
+def _as_function(found: Conversion) -> dict[str, Any]:
+    names = {"stringify": "to_text", "parse": "to_number", "parse_bool": "to_boolean"}
+    return {"function": names[found.type], "params": dict(found.config)}
+
+
+def _out_of_list(found: Conversion, source: End, dest: End) -> None:
+    if source.term.notion == "tags" and found.type in ("direct", "mapping"):
+        found.type, found.config, found.why = "collect", {"separator": ", "}, "list joined with commas"
+        return
+    found.config["reduce"] = "first"
+    if found.type == "direct":
+        found.type = "mapping"
+    found.why += ", the first of the list"
+
+
+def _out_of_objects(found: Conversion, source: End, dest: End) -> None:
+    """More arrays around the source than around the destination: one element, or their sum."""
+    spare = len(source.field.array_at) - len(dest.field.array_at)
+    if spare <= 0:
+        return
+    if notation.is_money(source.field, source.term) and dest.field.array_at and spare > 0:
+        found.config["reduce"] = "sum"
+        found.why += ", summed up"
+        return
+    prefer = _preference(source)
+    if prefer:
+        found.config["prefer"] = prefer
+        found.why += ", the primary entry"
+    where = _condition(source, dest)
+    if where:
+        found.config["where"] = where
+        found.why += f", only where {next(iter(where))} is {next(iter(where.values()))}"
+
+
+_FLAGS = (
+    "primary",
+    "is_primary",
+    "isPrimary",
+    "default",
+    "is_default",
+    "isDefault",
+    "Primary",
+    "IsDefault",
+    "main",
+)
+
+
+def _preference(source: End) -> dict[str, Any]:
+    for f in source.side_fields:
+        if f.leaf in _FLAGS and f.type == "boolean":
+            return {f.leaf: True}
+    for f in source.side_fields:
+        if f.leaf.lower().endswith("type") and f.place.enum:
+            best = next((v for v in f.place.enum if str(v).lower() in ("default", "primary", "main")), None)
+            if best is not None:
+                return {f.leaf: best}
+    return {}
+
+
+def _condition(source: End, dest: End) -> dict[str, Any]:
+    """`tax_ids[].value` → `eu_vat`: the sibling type's value that is the destination's own name."""
+    for f in source.side_fields:
+        if f.place.enum and f is not source.field:
+            named = [v for v in f.place.enum if isinstance(v, str) and bare(v) == bare(dest.field.leaf)]
+            if named:
+                return {f.leaf: named[0]}
+    return {}

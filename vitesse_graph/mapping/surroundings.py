@@ -1,0 +1,146 @@
+"""What surrounds a pair: descriptions, the objects that the fields stand in, the fields beside them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from vitesse_graph.mapping.identity import is_outward, record_ids
+from vitesse_graph.mapping.notation import holds_html
+from vitesse_graph.mapping.sides import Floats, Ints, Side
+from vitesse_graph.mapping.words import kinds, notions, plain_words
+
+VAGUE = frozenset(
+    [
+        "name",
+        "type",
+        "id",
+        "status",
+        "date",
+        "number",
+        "value",
+        "code",
+        "key",
+        "title",
+        "description",
+        "url",
+        "text",
+        "image",
+        "amount",
+        "count",
+        "label",
+        "note",
+        "state",
+    ]
+)
+
+
+_SPLITS = frozenset(
+    (("name", "first_name"), ("name", "last_name"), ("full_name", "first_name"), ("full_name", "last_name"))
+)
+
+
+def text_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:
+    said_s = [frozenset(notions(words[:14])) for words in source.desc_words]
+    said_d = [frozenset(notions(words[:14])) for words in dest.desc_words]
+    html_s, html_d = [holds_html(f) for f in source.fields], [holds_html(f) for f in dest.fields]
+    rows = np.zeros((len(si), 4))
+    for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
+        one, other = source.terms[s].notion, dest.terms[d].notion
+        rows[at, 0] = one in said_d[d] and one not in _UNTELLING
+        rows[at, 1] = other in said_s[s] and other not in _UNTELLING
+        rows[at, 2] = (one, other) in _SPLITS
+        rows[at, 3] = html_s[s] is not html_d[d] and bool(html_s[s] or html_d[d])
+    names = ("notion_in_dest_text", "notion_in_source_text", "split_name", "html_mismatch")
+    columns = {name: rows[:, at] for at, name in enumerate(names)}
+    columns["dest_outside"] = 1 - dest.inside[di] if len(di) else np.zeros(0)
+    columns["source_outside"] = 1 - source.inside[si] if len(si) else np.zeros(0)
+    return columns
+
+
+def place_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:
+    """Sizes of names; destination objects of which the source knows nothing; ids of the same thing."""
+    words_s = np.array([len(t.words) for t in source.terms] or [0], dtype=np.float64)
+    words_d = np.array([len(t.words) for t in dest.terms] or [0], dtype=np.float64)
+    spoken = {w for t in source.terms for w in t.context} | {w for t in source.terms for w in t.narrowing}
+    spoken_kinds = {k for w in spoken for k in kinds(w)}
+    absent = [
+        float(bool(t.context) and t.context[0] not in spoken and not kinds(t.context[0]) & spoken_kinds)
+        for t in dest.terms
+    ]
+    own_s, ids_s = record_ids(source), [t.notion == "id" for t in source.terms]
+    things_s = [frozenset(k for w in t.narrowing for k in kinds(w)) for t in source.terms]
+    things_d = [frozenset(k for w in (*t.narrowing, *t.context[:1]) for k in kinds(w)) for t in dest.terms]
+    outward = [is_outward(t) for t in dest.terms]
+    same_thing = np.zeros(len(si))
+    for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
+        if ids_s[s] and not own_s[s] and outward[d] and dest.fields[d].parent != dest.root:
+            same_thing[at] = 1.0 if things_s[s] & things_d[d] else -1.0
+    return {
+        "source_words": words_s[si],
+        "words_difference": np.abs(words_s[si] - words_d[di]),
+        "dest_place_absent": np.array(absent or [0.0])[di],
+        "reference_of_same_thing": same_thing,
+    }
+
+
+_UNTELLING = frozenset(
+    ["type", "id", "number", "name", "status", "date", "value", "text", "description", "url", "order"]
+)
+
+
+def group_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> dict[str, Floats]:
+    """How well the other fields of the source's object suit the other fields of the destination's."""
+    telling = np.array([0.3 if t.notion in VAGUE or not t.is_known else 1.0 for t in dest.terms] or [0.0])
+    worth = np.where(related >= 0.85, 1.0, np.where(related >= 0.6, 0.5, 0.0)) * telling[di]
+    best: dict[tuple[int, int], float] = {}
+    parents_s, parents_d = (
+        source.parent_of[si].tolist() if len(si) else [],
+        dest.parent_of[di].tolist() if len(di) else [],
+    )
+    for ps, d, w in zip(parents_s, di.tolist(), worth.tolist(), strict=True):
+        if w and w > best.get((ps, d), 0.0):
+            best[ps, d] = w
+    support: dict[tuple[int, int], float] = {}
+    for (ps, d), w in best.items():
+        key = (ps, int(dest.parent_of[d]))
+        support[key] = support.get(key, 0.0) + w
+    sizes = (
+        np.bincount(dest.parent_of, weights=telling[: len(dest.fields)], minlength=len(dest.parents))
+        if dest.fields
+        else np.zeros(1)
+    )
+    top_d: dict[int, float] = {}
+    top_s: dict[int, float] = {}
+    for (ps, pd), w in support.items():
+        top_d[pd] = max(top_d.get(pd, 0.0), w)
+        top_s[ps] = max(top_s.get(ps, 0.0), w)
+    rows = np.zeros((len(si), 5))
+    for at, (ps, pd, d) in enumerate(zip(parents_s, parents_d, di.tolist(), strict=True)):
+        whole = support.get((ps, pd), 0.0)
+        others = whole - best.get((ps, d), 0.0)
+        rows[at, 0] = np.log1p(others)
+        rows[at, 1] = others / max(sizes[pd] - telling[d], 1.0)
+        rows[at, 2] = whole / top_d[pd] if top_d.get(pd) else 0.5
+        rows[at, 3] = whole / top_s[ps] if top_s.get(ps) else 0.5
+    rows[:, 4] = rows[:, 2] * (related > 0.5)
+    names = (
+        "group_support",
+        "group_coverage",
+        "group_best_source",
+        "group_best_dest",
+        "group_best_source_alone",
+    )
+    columns = {name: rows[:, at] for at, name in enumerate(names)}
+    leaf_s = [_last_name(p) for p in source.parents]
+    leaf_d = [_last_name(p) for p in dest.parents]
+    columns["same_parent_name"] = np.array(
+        [
+            float(leaf_s[ps] == leaf_d[pd] and leaf_s[ps] != "")
+            for ps, pd in zip(parents_s, parents_d, strict=True)
+        ]
+    )
+    return columns
+
+
+def _last_name(path: str) -> str:
+    return "_".join(notions(plain_words(path.rpartition(".")[2].replace("[]", "")))) if path else ""
