@@ -56,7 +56,10 @@ def test_nul_characters_are_dropped_because_postgres_stores_none() -> None:
 def test_no_error_repeats_what_was_given() -> None:
     for model, given in (
         (IntegrationRequest, {"source_auth": SECRET}),
-        (DiscoveryDecision, {"type": "approve", "parameters": {"source_spec_url": f"https://u:{SECRET}@x.example/"}}),
+        (
+            DiscoveryDecision,
+            {"type": "approve", "parameters": {"source_spec_url": f"https://u:{SECRET}@x.example/"}},
+        ),
         (DiscoveryDecision, {"type": "approve", "unknown": SECRET}),
     ):
         with pytest.raises(ValidationError) as refused:
