@@ -13,20 +13,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
+import os
+import signal
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from guardian_pairs import Pair, load_pairs
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.guardian import AppTarget, run_guardian, shadow_records
+from vitesse_graph.guardian import AppTarget, HttpTarget, run_guardian, shadow_records
 from vitesse_graph.guardian.paths import plain
 from vitesse_graph.guardian.required import unfed_required
-from vitesse_graph.sandbox import create_sandbox
+from vitesse_graph.sandbox import create_sandbox, serve
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.testing import TestResults
 from vitesse_graph.synthetic import TYPICAL, Contract, SyntheticRecord, generate_records
@@ -302,6 +306,84 @@ async def speed_table(pairs: list[Pair]) -> None:
         print(f"| {pair.id} | {times[0]:.0f} | {statistics.median(times[1:]):.0f} |")
 
 
+async def http_table(pair: Pair, size: int = 1_000) -> None:
+    """The guardian over HTTP beside a bare aiohttp loop that only reads, maps and posts; 16 at once, same servers."""
+    import aiohttp
+
+    records = shadow_records(pair.source_shape, sample_size=size, mix=TYPICAL)
+    source = create_sandbox(pair.source_api, seed_records={"GET /records": [r.value for r in records]})
+    print("\n### Over HTTP, 1,000 records, 16 at once (records a second)\n")
+    print("| bare aiohttp loop | guardian | ratio |\n|---|---|---|")
+    async with contextlib.AsyncExitStack() as stack:
+        source_url = await stack.enter_async_context(serving(source))
+        dest_url = await stack.enter_async_context(serving(create_sandbox(pair.dest_api, records=0)))
+        rates: list[tuple[float, float]] = []
+        for _ in range(3):
+            began = time.perf_counter()
+            async with aiohttp.ClientSession() as session:
+                await bare_loop(session, pair, source_url, dest_url)
+            bare = size / (time.perf_counter() - began)
+            targets = [HttpTarget(url, environment="sandbox") for url in (source_url, dest_url)]
+            began = time.perf_counter()
+            results = await run_guardian(
+                source=targets[0], dest=targets[1], source_shape=pair.source_shape, dest_shape=pair.dest_shape,
+                mapping=pair.mapping, synthetic=records, sample_size=size,
+            )  # fmt: skip
+            own = size / (time.perf_counter() - began)
+            assert results.calls_made >= size
+            for target in targets:
+                await target.close()
+            rates.append((bare, own))
+    bare, own = (statistics.median(column) for column in zip(*rates, strict=True))
+    print(f"| {bare:,.0f} | {own:,.0f} | {own / bare:.2f} |")
+
+
+@contextlib.asynccontextmanager
+async def serving(app: Any) -> AsyncIterator[str]:
+    """The application in a process of its own, so that client and server do not share a core's time."""
+    pid_and_port = await asyncio.to_thread(_fork, app)
+    try:
+        yield f"http://127.0.0.1:{pid_and_port[1]}"
+    finally:
+        os.kill(pid_and_port[0], signal.SIGKILL)
+        await asyncio.to_thread(os.waitpid, pid_and_port[0], 0)
+
+
+def _fork(app: Any) -> tuple[int, int]:
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        asyncio.run(
+            serve(app, on_ready=lambda url: os.write(writer, url.rsplit(":", 1)[1].encode()) and None)
+        )
+        os._exit(0)
+    return pid, int(os.read(reader, 16))
+
+
+async def bare_loop(session: Any, pair: Pair, source_url: str, dest_url: str) -> None:
+    """What one would write by hand: pages of 200, sixteen workers, nothing checked but the status."""
+    run = compile_mapping(pair.mapping)
+    after: str | None = None
+    while True:
+        params = {"limit": "200", **({"after": after} if after else {})}
+        async with session.get(f"{source_url}/records", params=params) as response:
+            page = orjson.loads(await response.read())
+        bodies = iter([run.apply(record).body for record in page["data"]])
+
+        async def worker(left: Any = bodies) -> None:
+            for body in left:
+                raw = orjson.dumps(body)
+                async with session.post(
+                    f"{dest_url}/targets", data=raw, headers={"content-type": "application/json"}
+                ) as sent:
+                    await sent.read()
+
+        await asyncio.gather(*(worker() for _ in range(16)))
+        after = page.get("next")
+        if not after:
+            return
+
+
 async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=None, help="only the first N pairs")
@@ -314,6 +396,9 @@ async def main() -> None:
     if not options.speed:
         await mutation_table(pairs)
     await speed_table(pairs)
+    await http_table(
+        next((pair for pair in pairs if pair.id.startswith("klaviyo-profile--stripe")), pairs[0])
+    )
 
 
 if __name__ == "__main__":

@@ -88,9 +88,9 @@ class Pair:
     """Rows of the labels for which no correct row could be made, and why."""
 
 
-def load_pairs() -> list[Pair]:
-    """All pairs of the development set; [] where it is not there."""
-    return [make_pair(json.loads(path.read_text("utf-8"))) for path in sorted(ROOT.glob("*.json"))]
+def load_pairs(named: str = "*") -> list[Pair]:
+    """The pairs of the development set whose file name fits; [] where the set is not there."""
+    return [make_pair(json.loads(path.read_text("utf-8"))) for path in sorted(ROOT.glob(f"{named}.json"))]
 
 
 def make_pair(labelled: dict[str, Any]) -> Pair:
