@@ -94,7 +94,7 @@ class Acceptance:
     async def replay(self, order: Order) -> JSONResponse | None:
         """The answer that this Idempotency-Key got before, waiting for it where it is on its way.
 
-        None for a new key. Raises a 422 when the key was used for another request, a 409 when the
+        None for a new key. Raises a 409 when the key was used for another request, or when the
         first one takes long.
         """
         if order.idempotency_key is None:
@@ -105,7 +105,7 @@ class Acceptance:
             if before is None:
                 return None
             if before.fingerprint != order.fingerprint:
-                raise Refusal(422, "this Idempotency-Key was used for another request; take a new one")
+                raise Refusal(409, "this Idempotency-Key was used for another request; take a new one")
             if before.state == "done" and before.answer is not None:
                 return JSONResponse(before.answer, status_code=before.http_status or 200, headers=REPLAYED)
             if order.is_async:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
@@ -28,6 +29,9 @@ from vitesse_graph.registry.requests import AcceptedRequests
 from vitesse_graph.settings import Settings
 
 ServiceProvider = Callable[[], AbstractAsyncContextManager[RestService]]
+
+REFUSED_PER_MINUTE = 60
+"""Requests with a wrong credential, by address: a key cannot be guessed fast."""
 
 _DESCRIPTION = """\
 From one sentence to a running, self-healing integration between two APIs.
@@ -66,6 +70,7 @@ async def open_api(
                 acceptance=acceptance,
                 progress=progress,
                 limiter=RequestLimiter(settings.requests_per_minute),
+                strangers=RequestLimiter(min(REFUSED_PER_MINUTE, settings.requests_per_minute)),
             )
         finally:
             await acceptance.aclose()
@@ -113,7 +118,32 @@ def create_app(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=600
         )
     app.include_router(all_routes(PREFIX))
+    _without_null_parameters(app)
     return app
+
+
+def _without_null_parameters(app: FastAPI) -> None:
+    """An optional parameter may be left out; it cannot be sent as null, and the document says so."""
+    described = app.openapi
+
+    def describe() -> dict[str, Any]:
+        is_new = app.openapi_schema is None
+        document = described()
+        if is_new:
+            for operation in (o for path in document["paths"].values() for o in path.values()):
+                for parameter in operation.get("parameters", []):
+                    _without_null(parameter["schema"])
+        return document
+
+    app.openapi = describe  # type: ignore[method-assign]
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    choices = schema.get("anyOf", [])
+    left = [choice for choice in choices if choice != {"type": "null"}]
+    if len(left) == 1 and len(choices) > 1:
+        del schema["anyOf"]
+        schema.update(left[0])
 
 
 def in_process(settings: Settings) -> ServiceProvider:

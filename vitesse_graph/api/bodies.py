@@ -4,25 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from vitesse_graph.errors import InputError
 from vitesse_graph.state.context import Approvals
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.discovery import DiscoveryResult
 from vitesse_graph.state.mapping import MappingHint, Transformation
 from vitesse_graph.state.request import MAX_INTENT_CHARACTERS
+from vitesse_graph.state.review import DecisionType, GateName
 
 SPEC_URL = "https://api.example.com/openapi.json"
 MAX_SYNC_FREQUENCY = 200
 
 
-def _no_nul(text: str) -> str:
-    if "\x00" in text:
-        raise ValueError("must not hold a NUL character")
-    return text
+# Postgres keeps no NUL, and nobody means one.
+Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+def _integral(value: Any) -> Any:
+    """JSON knows one kind of number: 5.0 is 5."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_integral)]
 Short = Annotated[Text, Field(max_length=300)]
 Location = Annotated[Text, Field(max_length=4_000, min_length=1)]
 Credential = Annotated[str | dict[str, JsonValue], Field(description=(
@@ -33,13 +38,19 @@ Credential = Annotated[str | dict[str, JsonValue], Field(description=(
 
 
 class Body(BaseModel):
-    """Bodies are strict: an unknown field is a mistake worth telling."""
+    """Bodies are strict: an unknown field, or "5" for 5, is a mistake worth telling."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def _examples(*examples: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(extra="forbid", json_schema_extra={"examples": list(examples)})
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": list(examples)})
+
+
+class FoundApi(DiscoveryResult):
+    """A result of `GET /discover`, as it came."""
+
+    model_config = ConfigDict(extra="ignore", strict=True)
 
 
 class CreateIntegration(Body):
@@ -50,8 +61,8 @@ class CreateIntegration(Body):
             "user_intent": "Sync Shopify customers into our CRM",
             "source_api_url": "https://shop.example.com/openapi.json",
             "dest_api_url": "https://crm.example.com/openapi.json",
-            "source_auth": {"token": "shpat_…"},
-            "dest_auth": {"username": "svc", "password": "…"},
+            "source_auth": {"token": "shpat_0123456789"},
+            "dest_auth": {"username": "svc", "password": "not-this-one"},
             "metadata": {"team": "growth"},
         }
     )
@@ -59,8 +70,8 @@ class CreateIntegration(Body):
     user_intent: Annotated[Text, Field(max_length=MAX_INTENT_CHARACTERS)] = Field(
         "", description="What should happen, in a sentence."
     )
-    source_discovery: DiscoveryResult | None = Field(None, description="A result of GET /discover.")
-    dest_discovery: DiscoveryResult | None = Field(None, description="A result of GET /discover.")
+    source_discovery: FoundApi | None = Field(None, description="A result of GET /discover.")
+    dest_discovery: FoundApi | None = Field(None, description="A result of GET /discover.")
     source_api_url: Location | None = Field(None, description="Address of the source's specification.")
     source_api_name: Short | None = Field(None, description="Name of the source API.")
     dest_api_url: Location | None = Field(None, description="Address of the destination's specification.")
@@ -78,15 +89,14 @@ class CreateIntegration(Body):
     )
     metadata: dict[str, JsonValue] = Field(default_factory=dict, description="Kept with the integration.")
 
-    @model_validator(mode="after")
-    def _something_to_go_by(self) -> CreateIntegration:
+    def ensure_something_to_go_by(self) -> None:
+        """Raises InputError when neither an intent nor two APIs are given."""
         if not self.user_intent.strip() and not (self.place("source") and self.place("dest")):
-            raise ValueError("say what should happen in user_intent, or name a source and a destination")
-        return self
+            raise InputError("say what should happen in user_intent, or name a source and a destination")
 
     def place(self, side: Literal["source", "dest"]) -> str | None:
         """Where this side's API is: its specification's address, else its name."""
-        result: DiscoveryResult | None = getattr(self, f"{side}_discovery")
+        result: FoundApi | None = getattr(self, f"{side}_discovery")
         return (
             getattr(self, f"{side}_api_url")
             or (result and (result.spec_url or result.base_url))
@@ -127,7 +137,7 @@ class Test(Body):
     __test__ = False
     model_config = _examples({"test_sample_size": 20, "skip_destructive": True})
 
-    test_sample_size: int = Field(5, ge=1, le=100)
+    test_sample_size: Whole = Field(5, ge=1, le=100)
     skip_destructive: bool = True
 
 
@@ -136,13 +146,35 @@ class Deploy(Body):
 
     model_config = _examples({"replicas": 1, "memory_mb": 512, "cpu_cores": 0.5, "auto_scale": False})
 
-    replicas: int = Field(1, ge=1, le=50)
-    memory_mb: int = Field(512, ge=64, le=1_048_576)
+    replicas: Whole = Field(1, ge=1, le=50)
+    memory_mb: Whole = Field(512, ge=64, le=1_048_576)
     cpu_cores: float = Field(0.5, gt=0, le=256)
     auto_scale: bool = False
 
     def config(self, schedule: str | None) -> DeploymentConfig:
         return DeploymentConfig(**self.model_dump(), schedule=schedule)
+
+
+class Review(Body):
+    """An answer to the waiting gate. What may be edited, and with which parameters, is the gate's own."""
+
+    model_config = _examples(
+        {"type": "approve"},
+        {
+            "type": "edit",
+            "edited": {"transformations": [{"source_field": "email", "dest_field": "email"}]},
+        },
+        {"type": "reject", "comment": "the wrong shop"},
+    )
+
+    type: DecisionType
+    gate: GateName | None = Field(
+        None, description="Which gate is answered; a late answer then hits no other."
+    )
+    interrupt_id: Annotated[Text, Field(max_length=100)] | None = None
+    comment: Annotated[Text, Field(max_length=4_000)] | None = None
+    edited: dict[str, JsonValue] | None = Field(None, description="The proposal as it shall be; for `edit`.")
+    parameters: dict[str, JsonValue] | None = Field(None, description="For the step that comes next.")
 
 
 class Resume(Body):
@@ -186,14 +218,13 @@ class UpdateIntegration(Body):
         None, description="hourly, every 30 minutes, cron; used by the next deployment."
     )
     transformations: TransformationChanges | None = None
-    rollback_to: int | None = Field(None, ge=1, description="A mapping version to go back to.")
+    rollback_to: Whole | None = Field(None, ge=1, description="A mapping version to go back to.")
     reason: Short = ""
 
-    @model_validator(mode="after")
-    def _one_way(self) -> UpdateIntegration:
+    def ensure_one_way(self) -> None:
+        """Raises InputError for rows from two sources."""
         if self.transformations is not None and self.rollback_to is not None:
-            raise ValueError("give transformations or rollback_to, not both")
-        return self
+            raise InputError("give transformations or rollback_to, not both")
 
 
 class Sync(Body):
@@ -229,7 +260,7 @@ class TestEndpoint(Body):
 
     __test__ = False
     model_config = _examples(
-        {"url": "https://api.example.com/v1/customers", "auth": {"type": "bearer", "token": "…"}}
+        {"url": "https://api.example.com/v1/customers", "auth": {"type": "bearer", "token": "0123456789"}}
     )
 
     url: Location

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
@@ -42,7 +42,7 @@ class Api:
     acceptance: Acceptance
     progress: Progress
     limiter: RequestLimiter
-    strangers: RequestLimiter = field(default_factory=lambda: RequestLimiter(60))
+    strangers: RequestLimiter
     """Refused credentials, by address: a key cannot be guessed fast."""
 
     async def row(self, integration_id: str, caller: Principal) -> IntegrationRow:
@@ -97,7 +97,10 @@ def get_api(request: Request) -> Api:
 
 ApiDep = Annotated[Api, Depends(get_api)]
 _key_scheme = APIKeyHeader(
-    name="X-API-Key", scheme_name="ApiKey", auto_error=False, description="`vitesse keys` makes one."
+    name="X-API-Key",
+    scheme_name="ApiKey",
+    auto_error=False,
+    description="`vitesse serve --new-key NAME` makes the first one.",
 )
 _jwt_scheme = HTTPBearer(
     scheme_name="Bearer",
@@ -141,7 +144,6 @@ async def document_headers(
             max_length=255,
             pattern=r"^[\x21-\x7e]+$",
             description="The same key with the same request gives the same answer and does nothing twice.",
-            examples=["create-shopify-crm-1"],
         ),
     ] = None,
     prefer: Annotated[
@@ -161,6 +163,7 @@ class Door(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         inner = super().get_route_handler()
+        known = {field.alias for field in self.dependant.query_params}
 
         async def handle(request: Request) -> Response:
             limited = LimitedRequest(request.scope, request.receive)
@@ -168,6 +171,7 @@ class Door(APIRoute):
             if api is not None:
                 limited.max_bytes = api.settings.max_request_bytes
             try:
+                _ensure_known(request, known)
                 response = await inner(limited)
             except Exception as error:  # noqa: BLE001 - the edge: every error gets the one form
                 response = _refused(error, request)
@@ -178,6 +182,14 @@ class Door(APIRoute):
             return response
 
         return handle
+
+
+def _ensure_known(request: Request, known: set[str]) -> None:
+    """A misspelt filter must not look like one that found everything."""
+    strange = sorted(set(request.query_params) - known)
+    if strange:
+        takes = f"it takes {', '.join(sorted(known))}" if known else "this address takes none"
+        raise Refusal(422, f"query.{strange[0][:100]}: no such parameter; {takes}")
 
 
 def _refused(error: Exception, request: Request) -> JSONResponse:

@@ -13,7 +13,6 @@ from starlette.exceptions import HTTPException
 
 from vitesse_graph.errors import (
     ConflictError,
-    DecisionError,
     DeployError,
     InputError,
     NotFoundError,
@@ -69,7 +68,6 @@ class Refusal(VitesseError):
 STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (NotFoundError, 404),
     (ConflictError, 409),
-    (DecisionError, 422),
     (RefusedAddress, 400),
     (InputError, 400),
     (DeployError, 502),

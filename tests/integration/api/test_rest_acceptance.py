@@ -36,7 +36,7 @@ async def test_the_same_key_gives_the_same_answer_and_makes_one_integration(
     assert third.headers["idempotency-replayed"] == "true"
     assert (await api.registry.integrations(limit=1))[1] == before + 1
     other = await client.post("/integrations", json={**body, "user_intent": "another"}, headers=headers)
-    assert other.status_code == 422
+    assert other.status_code == 409
 
 
 async def test_a_repeated_step_with_a_key_is_not_run_again(

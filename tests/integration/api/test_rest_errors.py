@@ -41,7 +41,6 @@ async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.Async
 @pytest.mark.parametrize(
     ("body", "place"),
     [
-        ({}, "the body"),
         ({"user_intent": "x", "colour": "red"}, "colour"),
         ({"user_intent": 7}, "user_intent"),
         ({"user_intent": "x" * 5_000}, "user_intent"),
@@ -57,6 +56,11 @@ async def test_a_bad_body_is_a_422_that_names_the_place(
     assert answer.status_code == 422
     assert answer.json()["error"].startswith(place)
     assert "\n" not in answer.json()["error"]
+
+
+async def test_a_request_that_says_nothing_is_a_400(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/integrations", json={"user_intent": "  ", "source_api_name": "shopify"})
+    assert (answer.status_code, "user_intent" in answer.json()["error"]) == (400, True)
 
 
 async def test_a_body_that_is_no_json_or_too_large_is_refused(client: httpx.AsyncClient, api: Api) -> None:

@@ -107,7 +107,7 @@ def test_files_of_the_server_are_for_admins() -> None:
     [
         (NotFoundError("x"), 404),
         (ConflictError("x"), 409),
-        (DecisionError("x"), 422),
+        (DecisionError("x"), 400),
         (SpecError("x"), 400),
         (MappingError("x"), 400),
         (InputError("x"), 400),

@@ -67,6 +67,7 @@ async def _request_of(
 async def create(request: Request, api: ApiDep, caller: Caller, body: CreateIntegration) -> JSONResponse:
     """Runs discovery, then waits: `ingest` goes on. Credentials are encrypted at once."""
     caller.ensure("operator" if body.approvals == "every_step" else "approver")
+    body.ensure_something_to_go_by()
     integration_id = new_integration_id()
     order = api.order(request, caller, integration_id, "create", {})
     answered = await api.acceptance.replay(order)
@@ -113,7 +114,7 @@ def _listed(row: IntegrationRow) -> dict[str, Any]:
 async def list_all(
     api: ApiDep,
     caller: Caller,
-    status: Annotated[StatusFilter | None, Query()] = None,
+    status: Annotated[StatusFilter | None, Query(description="Only those with this status.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
 ) -> dict[str, Any]:
@@ -158,6 +159,7 @@ async def update(
 ) -> JSONResponse:
     """Changed rows make a new mapping version, which waits to be tested; what is deployed goes on."""
     await api.own_row(integration_id, caller)
+    body.ensure_one_way()
     if body.sync_frequency:
         trigger_for(body.sync_frequency)  # says what is wrong with it
     order = api.order(request, caller, integration_id, "update", {})

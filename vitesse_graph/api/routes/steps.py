@@ -25,7 +25,6 @@ from vitesse_graph.api.redo import settle
 from vitesse_graph.api.service import parse_decision
 from vitesse_graph.api.steps import STEPS, endpoint_of, ensure_callable, next_call
 from vitesse_graph.errors import ConflictError
-from vitesse_graph.state.review import ReviewDecision
 
 router = APIRouter(route_class=Door, tags=["steps"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -153,19 +152,7 @@ async def review(
     api: ApiDep,
     caller: Caller,
     integration_id: IntegrationId,
-    body: Annotated[
-        ReviewDecision,
-        Body(
-            examples=[
-                {"type": "approve"},
-                {
-                    "type": "edit",
-                    "edited": {"transformations": [{"source_field": "email", "dest_field": "email"}]},
-                },
-                {"type": "reject", "comment": "the wrong shop"},
-            ]
-        ),
-    ],
+    body: bodies.Review,
 ) -> JSONResponse:
     """approve, edit (with the edited proposal), retry (with parameters) or reject.
 
