@@ -83,6 +83,8 @@ class Services:
     async def undeploy(self, integration_id: str, deployment: Deployment) -> None:
         """Takes down the workload and what was started beside it."""
         await self.deployer(deployment.target).destroy(integration_id)
+        # without an address the monitor no longer looks for a runtime that is meant to be gone
+        await self.registry.save_integration(integration_id, service_url=None)
         await self.registry.audit(integration_id, "undeploy", detail={"target": deployment.target})
 
     async def aclose(self) -> None:

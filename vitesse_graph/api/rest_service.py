@@ -155,14 +155,6 @@ class RestService(IntegrationService):
             on_event=on_event,
         )
 
-    async def _back_to(self, node: str, integration_id: str, update: dict[str, Any]) -> None:
-        """A new checkpoint as if `node` had just ended with this update."""
-        async with self.services.limiter.hold(integration_id):
-            # what does not fit would spoil the thread: LangGraph keeps whatever is written
-            current = (await self._existing(integration_id)).values
-            SharedWhiteboardState.model_validate({**current, **update})
-            await self._graph.aupdate_state(self.config(integration_id), update, as_node=node)
-
     # rows by hand
 
     async def change_mapping(

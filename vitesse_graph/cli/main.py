@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("manage", "status", "Where one integration stands."),
     "sync": ("manage", "sync", "Run a sync now."),
     "heal": ("manage", "heal", "Diagnose and repair an active integration."),
+    "chaos": ("chaos", "chaos", "Break a pair of APIs on purpose, in sandboxes, and see what heals."),
     "monitor": ("manage", "monitor", "Watch deployed integrations and heal them."),
     "logs": ("manage", "logs", "The last log lines of a deployed integration."),
     "explain": ("manage", "explain", "What happened to one record."),

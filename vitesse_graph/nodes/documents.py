@@ -1,4 +1,8 @@
-"""The two documents of a thread with their chosen endpoints, opened from the cache."""
+"""The two documents of a thread with their chosen endpoints, opened from the cache.
+
+Where records showed a change that their document does not tell, the source's schema is brought up to
+what was seen: healing, and every step after it, works with records as they are.
+"""
 
 from __future__ import annotations
 
@@ -35,4 +39,15 @@ async def open_pair(services: Services, state: SharedWhiteboardState) -> OpenedP
         asyncio.to_thread(source.source_shape, source_spec.source.endpoint.key),
         asyncio.to_thread(dest.dest_shape, dest_spec.dest.endpoint.key),
     )
-    return OpenedPair(source=source, dest=dest, source_shape=source_shape, dest_shape=dest_shape)
+    return OpenedPair(
+        source=source, dest=dest, source_shape=_as_observed(source_shape, state), dest_shape=dest_shape
+    )
+
+
+def _as_observed(shape: SourceShape, state: SharedWhiteboardState) -> SourceShape:
+    episode = state.healing
+    if episode is None or not episode.observed or episode.outcome not in ("open", "healed"):
+        return shape
+    from vitesse_graph.healing import amend_schema
+
+    return shape.model_copy(update={"record_schema": amend_schema(shape.record_schema, episode.observed)})

@@ -269,8 +269,14 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
         return {"review_error": refused}
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        if is_healing:
-            return {**record, "next_step": "heal"}
+        if is_healing and state.healing is not None:
+            said = f": {decision.comment}" if decision.comment else ""
+            log = [*state.healing.log, f"a person rejected the repair{said}"]
+            return {
+                **record,
+                "healing": state.healing.evolve(is_rejected=True, log=log).dump(),
+                "next_step": "heal",
+            }
         return {**record, **_rejected(gate, decision, "guardian")}
     if decision.type == "retry":
         return {**record, "retry_count": 0, "next_step": "guardian"}

@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.nodes.documents import open_pair
+from vitesse_graph.nodes.replay import prove
 from vitesse_graph.nodes.shadow import shadow_targets
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
@@ -95,6 +96,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             threshold=context.health_threshold,
             on_progress=on_progress,
         )
+        results, episode = await prove(services, state, targets.definition, results)
         plan = None
         if results.passed:
             deployer = services.deployer(state.deployment_target or "process")
@@ -129,6 +131,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         "findings": [finding.dump() for finding in results.findings[:40]],
         "deployment_plan": plan.dump() if plan is not None else None,
         "best_attempt": best,
+        **({"healing": episode.dump()} if episode is not None else {}),
         "retry_count": 0 if results.passed else state.retry_count + 1,
         "status": status,
         "next_step": "map" if may_remap else "review_guardian",

@@ -146,7 +146,7 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             + (f"\n\nenvironment: {', '.join(plan.environment)}" if plan.environment else "")
         )
     if state.healing is not None and state.healing.outcome == "open":
-        parts.insert(0, "### Repair\n" + _list(state.healing.log[-6:]))
+        parts.insert(0, "### Repair\n" + _list(state.healing.log[-16:]))
     return args, "\n\n".join(parts)
 
 
