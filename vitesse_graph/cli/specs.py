@@ -76,17 +76,22 @@ def ingest(spec: str, overlay: str | None, as_json: bool) -> None:
 @json_option
 def map_command(source_schema: str, dest_schema: str, intent: str, hints: str | None, as_json: bool) -> None:
     """Map one JSON Schema onto another: which field feeds which, how, and how sure."""
-    from vitesse_graph.mapping import map_fields
+    from vitesse_graph.nodes.proposing import propose_mapping
+    from vitesse_graph.settings import get_settings
     from vitesse_graph.state.mapping import MappingHint
     from vitesse_graph.transforms import describe
 
     wishes = [MappingHint.model_validate(h) for h in read_json_file(hints, "hints")] if hints else []
-    mapping = map_fields(
-        read_json_file(source_schema, "source schema"),
-        read_json_file(dest_schema, "destination schema"),
-        intent=intent,
-        hints=wishes,
+    refined = asyncio.run(
+        propose_mapping(
+            get_settings(),
+            read_json_file(source_schema, "source schema"),
+            read_json_file(dest_schema, "destination schema"),
+            intent=intent,
+            hints=wishes,
+        )
     )
+    mapping = refined.mapping
     if as_json:
         print_json(mapping.dump())
         return
@@ -98,6 +103,8 @@ def map_command(source_schema: str, dest_schema: str, intent: str, hints: str | 
             for row in sorted(mapping.transformations, key=lambda row: row.confidence)
         ],
     )
+    if refined.note:
+        click.echo(refined.note)
     if mapping.questions:
         print_table("to decide", ["field", "question"], [[q.dest_field, q.text] for q in mapping.questions])
 
@@ -142,25 +149,3 @@ def sandbox(
         click.echo(f"{document.spec.api_name} at {url} (ctrl-c stops it)")
 
     asyncio.run(serve(app, host, port, on_ready=on_ready))
-
-
-@click.command()
-@click.argument("query")
-@click.option("--limit", default=5, show_default=True)
-@json_option
-def discover(query: str, limit: int, as_json: bool) -> None:
-    """Find APIs by name or by need."""
-    from vitesse_graph.knowledge import discover as search
-
-    found = search(query, limit=limit)
-    if as_json:
-        print_json([result.dump() for result in found])
-        return
-    if not found:
-        click.echo("nothing fits; give the API's specification as a URL or file")
-        return
-    print_table(
-        f"{len(found)} found",
-        ["API", "sure", "specification", "why"],
-        [[r.api_name, f"{r.confidence_score:.2f}", r.spec_url or "(none known)", r.why] for r in found],
-    )

@@ -236,16 +236,19 @@ def _opener(settings: Settings, allow_download: bool) -> Callable[[], tuple[Know
     return lambda: open_store(settings, embedder())
 
 
-def get_knowledge_db(
-    settings: Settings | None = None, *, allow_download: bool = True
-) -> KnowledgeDBManager:
+def get_knowledge_db(settings: Settings | None = None, *, allow_download: bool = True) -> KnowledgeDBManager:
     """The process's manager for these settings (the environment's by default); opened on first use.
 
     `allow_download` lets the first use fetch the embedding model, which takes minutes: not in the
     middle of a run. A model that cannot be used raises InputError at first use.
     """
     chosen = settings or get_settings()
-    key = (str(chosen.data_dir), str(chosen.qdrant_url), str(chosen.embedding_model_path), str(allow_download))
+    key = (
+        str(chosen.data_dir),
+        str(chosen.qdrant_url),
+        str(chosen.embedding_model_path),
+        str(allow_download),
+    )
     with _managers_lock:
         if key not in _managers:
             _managers[key] = KnowledgeDBManager(_opener(chosen, allow_download))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitesse_graph.nodes.episode import LEARNED_KEPT, minutes_of, tell_story
+from vitesse_graph.nodes.experience import remember_renames
 from vitesse_graph.nodes.telling import tell
 from vitesse_graph.nodes.workload import replay_dead_letters
 from vitesse_graph.services import Services
@@ -68,7 +69,7 @@ async def after_deploying(
     episode.learned = learned_renames(episode, state)
     episode.log += [f"learned: {one['api']} renamed {one['was']} to {one['is']}" for one in episode.learned]
     episode.ended_at = now_iso()
-    await _remember(services, episode)
+    await remember_renames(services, episode.learned)
     await services.registry.forget_profile(integration_id)
     await tell_story(
         services, integration_id, episode, actor=actor, version=deployment.version, replayed=replayed or {}
@@ -91,8 +92,3 @@ async def _rolled_back(
     await tell_story(services, integration_id, episode, actor=actor, version=deployment.version)
     await tell(services, integration_id, "heal.rolled_back", episode.log[-1], "\n".join(episode.log[:-1]))
     return {"healing": episode.dump()}
-
-
-async def _remember(services: Services, episode: HealingEpisode) -> None:
-    """For every other integration with this API; placed here so that one failure of it loses no story."""
-    del services, episode

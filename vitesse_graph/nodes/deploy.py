@@ -11,6 +11,7 @@ from vitesse_graph.nodes.aftermath import after_deploying
 from vitesse_graph.nodes.definition import build_definition
 from vitesse_graph.nodes.documents import OpenedPair, open_pair
 from vitesse_graph.nodes.episode import live_whiteboard
+from vitesse_graph.nodes.experience import learn_from
 from vitesse_graph.nodes.sandboxes import start_sandboxes
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
@@ -74,6 +75,7 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     definition = await next_definition(
         services, state, pair, {role: box["url"] for role, box in sandboxes.items()}
     )
+    live = await services.registry.latest_version(integration_id)
     deployer = services.deployer(state.deployment_target or DEFAULT_TARGET)
     deployment = await deployer.deploy(definition, state.deployment_config)
     deployment = deployment.model_copy(update={"sandboxes": sandboxes})
@@ -93,6 +95,8 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     )
     emit(runtime, "deploy", "artifact", url=deployment.service_url, version=definition.version)
     emit(runtime, "deploy", "finished", summary=summary, seconds=clock.seconds)
+    if live is None or int(live["version"]) != definition.version:
+        await learn_from(services, pair, state)
     ended = await after_deploying(
         services, integration_id, state, deployment, actor=context_of(runtime).actor
     )

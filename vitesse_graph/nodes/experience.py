@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import tenacity
 
@@ -18,15 +18,18 @@ from vitesse_graph.knowledge import (
     KnowledgeDBManager,
     LearnedPattern,
     PatternMemory,
+    as_transformation,
     get_knowledge_db,
     harvested_apis,
     remember_specification,
+    rename_document,
 )
 from vitesse_graph.nodes.documents import OpenedPair
 from vitesse_graph.services import Services
 from vitesse_graph.state.discovery import DiscoveryResult
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.ports import SpecReader
+from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -83,11 +86,13 @@ async def remember_specifications(
 
 async def proven_patterns(services: Services, pair: OpenedPair) -> list[LearnedPattern]:
     """Rows that worked before and whose fields exist on both of these sides."""
-    from vitesse_graph.mapping import field_paths
+    from vitesse_graph.mapping import flatten
 
     source, dest = await asyncio.gather(
-        asyncio.to_thread(field_paths, pair.source_shape.record_schema),
-        asyncio.to_thread(field_paths, pair.dest_shape.request_schema),
+        *(
+            asyncio.to_thread(lambda schema: [field.path for field in flatten(schema)], schema)
+            for schema in (pair.source_shape.record_schema, pair.dest_shape.request_schema)
+        )
     )
 
     async def use(knowledge: KnowledgeDBManager) -> list[LearnedPattern]:
@@ -114,3 +119,37 @@ async def learn(services: Services, pair: OpenedPair, rows: Sequence[Transformat
         )
 
     return await _with_store(services, use, 0)
+
+
+async def learn_from(services: Services, pair: OpenedPair, state: SharedWhiteboardState) -> None:
+    """A mapping that passed and went live teaches its rows; what a person put right is held against
+    the experience that had proposed it."""
+    mapping = state.mapping_logic
+    if mapping is None:
+        return
+    rows = {row.dest_field: row for row in mapping.transformations}
+    wrong = []
+    for pattern in await proven_patterns(services, pair):
+        row = rows.get(pattern.dest_field)
+        corrected = (
+            row is not None and row.origin in {"person", "hint"} and _sources(row) != pattern.source_fields
+        )
+        proposed = as_transformation(pattern)
+        if proposed is not None and (corrected or pattern.dest_field in mapping.left_empty):
+            wrong.append(proposed)
+    await learn(services, pair, wrong, worked=False)
+    await learn(services, pair, mapping.transformations, worked=True)
+
+
+def _sources(row: Transformation) -> list[str]:
+    return [row.source_field] if isinstance(row.source_field, str) else list(row.source_field)
+
+
+async def remember_renames(services: Services, renames: Sequence[dict[str, Any]]) -> None:
+    """What a repair followed and the guardian proved: this API calls a field by another name now."""
+
+    async def use(knowledge: KnowledgeDBManager) -> None:
+        await knowledge.add_documents("mapping_patterns", [rename_document(one) for one in renames])
+
+    if renames:
+        await _with_store(services, use, None)

@@ -8,11 +8,13 @@ from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.nodes.documents import open_pair
+from vitesse_graph.nodes.experience import learn
 from vitesse_graph.nodes.replay import prove
 from vitesse_graph.nodes.shadow import shadow_targets
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.testing import TestResults
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
@@ -51,6 +53,11 @@ def _restored(state: SharedWhiteboardState, best: dict[str, Any]) -> dict[str, A
         return {}
     kept = {**best["mapping"], "version": state.mapping_logic.version + 1}
     return {"mapping_logic": kept, "health_score": best["health"]}
+
+
+def _of_patterns(mapping: MappingLogic, faulty: set[str]) -> list[Transformation]:
+    """The faulty rows that experience proposed: it weighs less from now on."""
+    return [r for r in mapping.transformations if r.origin == "pattern" and r.dest_field in faulty]
 
 
 async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -107,6 +114,9 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
                 if side.environment == "sandbox"
             ]
     await services.registry.save_test_results(integration_id, state.mapping_logic.version, results.dump())
+    if not results.passed:
+        faulty = {finding.dest_field for finding in results.findings if finding.dest_field}
+        await learn(services, pair, _of_patterns(state.mapping_logic, faulty), worked=False)
     summary = (
         f"health {results.health_score:.0f} after {results.calls_made} shadow calls ({results.mode})"
         + ("" if results.passed else f": {'; '.join(results.hard_fails[:2]) or 'below the threshold'}")

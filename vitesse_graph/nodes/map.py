@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from langgraph.runtime import Runtime
 
+from vitesse_graph.knowledge import LearnedPattern
 from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.nodes.episode import policy_for
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
@@ -65,16 +65,36 @@ def _repaired(
     return episode, repaired
 
 
+def _used(
+    state: SharedWhiteboardState, mapping: MappingLogic, patterns: list[LearnedPattern]
+) -> dict[str, Any]:
+    """The update of `learned_patterns`: which experiences of earlier integrations went into this mapping."""
+    rows = {row.dest_field for row in mapping.transformations if row.origin == "pattern"}
+    learned = state
+    for pattern in patterns:
+        if pattern.dest_field in rows:
+            entry = {
+                "kind": "row",
+                "was": pattern.source_fields,
+                "is": pattern.dest_field,
+                "why": pattern.why,
+            }
+            learned = learned.model_copy(update=learned.add_learned_pattern(entry))
+    return {} if learned is state else {"learned_patterns": learned.learned_patterns}
+
+
 async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: both specifications, hints, the mapping before and `findings`. Writes: `mapping_logic`."""
-    from vitesse_graph.mapping import map_fields
+    from vitesse_graph.nodes.experience import proven_patterns
+    from vitesse_graph.nodes.proposing import propose_mapping, usage_of
 
     clock = StepClock()
     services = await get_services()
     emit(runtime, "map", "started", remap=state.retry_count)
     pair = await open_pair(services, state)
-    mapping = await asyncio.to_thread(
-        map_fields,
+    patterns = await proven_patterns(services, pair)
+    refined = await propose_mapping(
+        services.settings,
         pair.source_shape.record_schema,
         pair.dest_shape.request_schema,
         intent=state.user_intent,
@@ -83,7 +103,9 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         hints=state.mapping_hints or [],
         previous=state.mapping_logic,
         findings=state.findings,
+        patterns=patterns,
     )
+    mapping = refined.mapping
     episode = None
     integration_id = thread_id_of(runtime, state)
     kept = await services.registry.latest_version(integration_id)
@@ -106,6 +128,7 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         "findings": [],
         "status": "testing",
         "next_step": "review_map",
-        **state.record_agent_contribution("map", summary),
+        **_used(state, mapping, patterns),
+        **state.record_agent_contribution("map", summary, usage_of(refined)),
         **log_entry("map", summary, clock.seconds),
     }

@@ -44,7 +44,10 @@ def _discovery(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
         "source": source.spec_url if source else None,
         "dest": dest.spec_url if dest else None,
     }
-    return args, "### The two APIs\n" + _list(lines)
+    advice = (state.domain_knowledge or {}).get("advice") or []
+    known = [f"**{_cell(one['title'])}**: {_cell(one['text'])}" for one in advice]
+    worth = "\n### Worth knowing for such a pair\n" + _list(known) if known else ""
+    return args, "### The two APIs\n" + _list(lines) + worth
 
 
 def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
