@@ -8,14 +8,17 @@ gate that goes on waiting leaves `next_step` alone: it is the gate's own name.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from vitesse_graph.errors import InputError
+from vitesse_graph.errors import InputError, MappingError
+from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.nodes.proposals import build_proposal
 from vitesse_graph.nodes.step import context_of, emit
+from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.review import (
@@ -184,42 +187,22 @@ def _other_endpoints(state: SharedWhiteboardState, said: Update) -> bool:
     )
 
 
-def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdit) -> MappingLogic:
-    """The mapping with a person's rows; InputError (one line) when a row cannot be."""
-    from vitesse_graph.transforms import compile_mapping
+async def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdit) -> MappingLogic:
+    """The mapping with a person's rows, checked against both whole schemas (read from the cache; the
+    whiteboard's are excerpts). Raises InputError, one line, when a row cannot be."""
+    from vitesse_graph.mapping import apply_edit
 
-    before = state.mapping_logic or MappingLogic()
-    known = {row.dest_field: row for row in before.transformations}
-    rows = []
-    for row in edit.transformations or []:
-        old = known.get(row.dest_field)
-        is_same = old is not None and (
-            (old.source_field, old.transform_type, old.transform_config)
-            == (row.source_field, row.transform_type, row.transform_config)
+    pair = await open_pair(await get_services(), state)
+    try:
+        return await asyncio.to_thread(
+            apply_edit,
+            state.mapping_logic or MappingLogic(),
+            edit.transformations or [],
+            pair.source_shape.record_schema,
+            pair.dest_shape.request_schema,
         )
-        if old is not None and is_same:
-            rows.append(old)
-            continue
-        rows.append(
-            row.model_copy(
-                update={
-                    "origin": "person",
-                    "confidence": 1.0,
-                    "reason": "decided by a person",
-                    "required": old.required if old is not None else row.required,
-                }
-            )
-        )
-    fed = {row.dest_field for row in rows}
-    mapping = before.model_copy(
-        update={
-            "transformations": rows,
-            "version": before.version + 1,
-            "questions": [q for q in before.questions if q.dest_field not in fed],
-        }
-    )
-    compile_mapping(mapping)
-    return mapping
+    except MappingError as error:
+        raise InputError(str(error)) from error
 
 
 async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
@@ -240,7 +223,7 @@ async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseConte
     update = {**record, **said, "next_step": "guardian"}
     if isinstance(decision.edited, MappingEdit):
         try:
-            update["mapping_logic"] = edited_mapping(state, decision.edited).dump()
+            update["mapping_logic"] = (await edited_mapping(state, decision.edited)).dump()
         except InputError as error:
             return {"review_error": str(error)}
     return update
@@ -280,10 +263,10 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
         return {**record, **_rejected(gate, decision, "guardian")}
     if decision.type == "retry":
         return {**record, "retry_count": 0, "next_step": "guardian"}
-    return _approved(gate, decision, state, record, has_passed)
+    return await _approved(gate, decision, state, record, has_passed)
 
 
-def _approved(
+async def _approved(
     gate: Literal["review_guardian"],
     decision: ReviewDecision,
     state: SharedWhiteboardState,
@@ -294,7 +277,7 @@ def _approved(
     if isinstance(decision.edited, GuardianEdit):
         if decision.edited.transformations is not None:
             try:
-                mapping = edited_mapping(state, decision.edited)
+                mapping = await edited_mapping(state, decision.edited)
             except InputError as error:
                 return {"review_error": str(error)}
             return {**record, "mapping_logic": mapping.dump(), "retry_count": 0, "next_step": "guardian"}
