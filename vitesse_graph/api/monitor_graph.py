@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
 from pydantic import BaseModel, Field
+
+from vitesse_graph.errors import VitesseError
 
 
 class Look(BaseModel):
@@ -24,8 +27,21 @@ class Look(BaseModel):
     decisions: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
 
-async def look(state: Look) -> dict[str, Any]:
+def _ensure_admin(config: RunnableConfig) -> None:
+    """It looks after every tenant's integrations, so it takes an admin (or the one at this machine)."""
+    user = config.get("configurable", {}).get("langgraph_auth_user")
+    permissions = getattr(user, "permissions", None) or (
+        user.get("permissions") if isinstance(user, dict) else None
+    )
+    if user is not None and "vitesse:admin" not in (permissions or ()):
+        raise VitesseError(
+            "the monitor looks after everybody's integrations: running it takes the role admin"
+        )
+
+
+async def look(state: Look, config: RunnableConfig) -> dict[str, Any]:
     """Looks at every deployed integration once; returns when the heals that follow have ended."""
+    _ensure_admin(config)
     from langgraph_sdk import get_client
 
     from vitesse_graph.api.monitoring import Monitoring, look_once
