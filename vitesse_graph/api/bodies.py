@@ -211,9 +211,19 @@ class UpdateIntegration(Body):
             "reason": "segments are kept elsewhere",
         },
         {"rollback_to": 1},
+        {
+            "metadata": {
+                "heal_policy": {"approval": "risky", "new_source_fields": "ignore"},
+                "alerts": {"webhook": "https://hooks.example.com/vitesse"},
+            }
+        },
     )
 
-    metadata: dict[str, JsonValue] | None = Field(None, description="Merged; a key with null is taken out.")
+    metadata: dict[str, JsonValue] | None = Field(
+        None,
+        description="Merged; a key with null is taken out. `heal_policy` says what may be repaired and asked, "
+        "`alerts` who is told.",
+    )
     sync_frequency: Annotated[Text, Field(max_length=MAX_SYNC_FREQUENCY)] | None = Field(
         None, description="hourly, every 30 minutes, cron; used by the next deployment."
     )
@@ -242,8 +252,10 @@ class Heal(Body):
     model_config = _examples({"reason": "contacts arrive without names"})
 
     reason: Annotated[Text, Field(max_length=1_000)] = "requested by a person"
-    heal_approval: Literal["never", "risky", "always"] = Field(
-        "risky", description="When a repair waits for approval; `never` takes an approver."
+    heal_approval: Literal["never", "risky", "always"] | None = Field(
+        None,
+        description="When a repair waits for approval; `never` takes an approver. Without: as the "
+        "integration's `heal_policy` says.",
     )
 
 

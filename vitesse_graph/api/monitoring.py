@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -18,15 +19,14 @@ from vitesse_graph.healing import (
     MonitorSettings,
     MonitorState,
     Watch,
-    drift_from_probes,
     policy_of,
 )
-from vitesse_graph.nodes.evidence import live_state, look_ahead
 from vitesse_graph.nodes.telling import tell
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.health import DriftItem, HealthReport
 from vitesse_graph.state.whiteboard import now_iso
 
+_log = logging.getLogger(__name__)
 ERROR_SAMPLES = 20
 SPEC_SECONDS = 3600.0
 """How often both specifications (conditionally) and a few records are looked at."""
@@ -139,12 +139,7 @@ class Monitoring:
         return end
 
     async def _drift(self, integration_id: str) -> Sequence[DriftItem]:
-        outcome = await self._service.look(integration_id)
-        seen = await look_ahead(self._service.services, integration_id, healing=outcome.state.healing)
-        found = await live_state(self._service.services, integration_id)
-        if found is None:
-            return []
-        return [*seen.drift, *drift_from_probes(seen.probes, found[1].mapping)]
+        return await self._service.drift(integration_id)
 
     async def _roll_back(self, integration_id: str, reason: str) -> None:
         await self._service.roll_back(integration_id, reason, context=VitesseContext(actor=MONITOR))
@@ -205,8 +200,11 @@ async def watch(
             async with monitoring.alone():
                 await monitoring.watch(poll_seconds=interval_seconds).run(ended)
         except ConflictError:
-            try:
-                async with asyncio.timeout(interval_seconds):
-                    await ended.wait()
-            except TimeoutError:
-                continue
+            _log.debug("another process watches")
+        except Exception:  # noqa: BLE001 - a monitor that dies silently heals nobody
+            _log.exception("the monitor was interrupted")
+        try:
+            async with asyncio.timeout(interval_seconds):
+                await ended.wait()
+        except TimeoutError:
+            continue

@@ -18,13 +18,13 @@ from langgraph.types import Command
 from pydantic import Field, ValidationError
 
 from vitesse_graph.errors import ConflictError, DecisionError, InputError, NotFoundError, UpstreamError
-from vitesse_graph.nodes.episode import restored
+from vitesse_graph.nodes.episode import restored, unique
 from vitesse_graph.services import Services
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import RuntimeStatus, SyncReport
 from vitesse_graph.state.deployment import Deployment
-from vitesse_graph.state.health import HealingEpisode
+from vitesse_graph.state.health import DriftItem, HealingEpisode
 from vitesse_graph.state.review import DECISIONS, ReviewDecision
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, now_iso
 
@@ -350,7 +350,22 @@ class IntegrationService:
     async def unpause(self, integration_id: str) -> None:
         """Syncs may go on."""
         await self.call_runtime(integration_id, "POST", "/resume", {})
+        # who lets it go on takes the records as they are now for good: the next look starts from them
+        await self.services.registry.forget_profile(integration_id)
+        await self.mark_recovered(integration_id)
         await self.services.registry.audit(integration_id, "unpause")
+
+    async def drift(self, integration_id: str) -> list[DriftItem]:
+        """How both APIs differ from what was deployed: their documents, and a few records."""
+        from vitesse_graph.healing import drift_from_probes
+        from vitesse_graph.nodes.evidence import live_state, look_ahead
+
+        outcome = await self._existing(integration_id)
+        found = await live_state(self.services, integration_id)
+        if found is None:
+            raise ConflictError(f"{integration_id} is not deployed yet (status {outcome.status})")
+        seen = await look_ahead(self.services, integration_id, healing=outcome.state.healing)
+        return unique([*seen.drift, *drift_from_probes(seen.probes, found[1].mapping)])
 
     async def mark_recovered(self, integration_id: str) -> None:
         """What could not be repaired is well again by itself: it is no longer told as failed."""

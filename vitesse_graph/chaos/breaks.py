@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from vitesse_graph.chaos.world import World
 from vitesse_graph.errors import InputError
@@ -119,3 +120,16 @@ def both(
         )
 
     return inject
+
+
+def get_value(record: Any, path: list[str]) -> Any:
+    for step in path:
+        record = record.get(step) if isinstance(record, dict) else None
+    return record
+
+
+def put_value(record: Any, path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        record = record.get(step) if isinstance(record, dict) else None
+    if isinstance(record, dict):
+        record[path[-1]] = value

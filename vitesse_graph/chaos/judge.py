@@ -31,6 +31,7 @@ def judge_writes(world: World, injected: Injected, outcome: Outcome, truth: list
         if should is None:
             wrong += record.get(identity) is not None
             continue
+        wrong += key in found  # the same record a second time
         found.add(key)
         mine = {path: value for path, value in should.items() if path not in excused}
         wrong += any(path in record and record[path] != value for path, value in mine.items())

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import Any
 
-from vitesse_graph.chaos.breaks import Injected, NotHere, a_row, fed_by, plain, publish, wire
+from vitesse_graph.chaos.breaks import (
+    Injected,
+    NotHere,
+    a_row,
+    fed_by,
+    get_value,
+    plain,
+    publish,
+    put_value,
+    wire,
+)
 from vitesse_graph.chaos.world import World
 from vitesse_graph.healing.drifting import Change
 from vitesse_graph.healing.impact import Side
@@ -94,23 +103,10 @@ def wrong_values(world: World) -> Injected:
     row = a_row(world, required=False)
     path = str(plain(row)).split(".")
     records = copy.deepcopy(world.good_records())
-    value = next((v for v in (_get(record, path) for record in records) if v), None)
+    value = next((v for v in (get_value(record, path) for record in records) if v), None)
     if value is None:
         raise NotHere
     for record in records:
-        _set(record, path, value)
+        put_value(record, path, value)
     world.publish("source", world.pair.source, seed=2, seed_records={world.pair.source_key: records})
     return Injected(excused=fed_by(world, ".".join(path)))
-
-
-def _get(record: Any, path: list[str]) -> Any:
-    for step in path:
-        record = record.get(step) if isinstance(record, dict) else None
-    return record
-
-
-def _set(record: Any, path: list[str], value: Any) -> None:
-    for step in path[:-1]:
-        record = record.get(step) if isinstance(record, dict) else None
-    if isinstance(record, dict):
-        record[path[-1]] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 from vitesse_graph.chaos.breaks import (
@@ -12,11 +13,16 @@ from vitesse_graph.chaos.breaks import (
     new_name,
     plain,
     publish,
+    put_value,
     wire,
 )
 from vitesse_graph.chaos.world import World
 from vitesse_graph.healing.drifting import Change
+from vitesse_graph.healing.impact import Side
 from vitesse_graph.healing.shapes import flatten_schema
+from vitesse_graph.state.mapping import Transformation
+
+NEW_VALUE = "vitesse_new_value"
 
 
 def source_renamed(required: bool | None, announced: bool) -> Callable[[World], Injected]:
@@ -89,6 +95,47 @@ def enum_shrunk(world: World) -> Injected:
     row = a_row(world, required=False)
     publish(world, Change(kind="shrink_enum", side="dest", field=row.dest_field, to="one"))
     return Injected(excused={row.dest_field}, is_announced=True)
+
+
+def source_required(world: World) -> Injected:
+    """The source promises from now on what it always sent: good news, and no reason for an alarm."""
+    publish(world, Change(kind="require", side="source", field=str(plain(a_row(world, required=False)))))
+    return Injected(is_announced=True)
+
+
+def source_enum_grown(world: World) -> Injected:
+    """A listed field has values that nobody knew, in half of the records."""
+    row, path = _listed(world, "source")
+    publish(world, Change(kind="grow_enum", side="source", field=path, to=NEW_VALUE))
+    records = copy.deepcopy(world.good_records())
+    for record in records[::2]:
+        put_value(record, path.split("."), NEW_VALUE)
+    world.publish("source", world.documents["source"], seed=2, seed_records={world.pair.source_key: records})
+    return Injected(is_announced=True, excused={row.dest_field})
+
+
+def dest_enum_grown(world: World) -> Injected:
+    """The destination takes one value more: nothing that this mapping writes is touched."""
+    row, _ = _listed(world, "dest")
+    publish(world, Change(kind="grow_enum", side="dest", field=row.dest_field, to=NEW_VALUE))
+    return Injected(is_announced=True)
+
+
+def _listed(world: World, side: Side) -> tuple[Transformation, str]:
+    """A mapped row whose field has listed values at this side."""
+    pair = world.pair
+    schema = (
+        pair.source.source_shape(pair.source_key).record_schema
+        if side == "source"
+        else pair.dest.dest_shape(pair.dest_key).request_schema
+    )
+    shapes = flatten_schema(schema)
+    for row in pair.mapping.transformations:
+        path = plain(row) if side == "source" else row.dest_field
+        shape = shapes.get(path) if path else None
+        if path and shape is not None and shape.enum and (side == "dest" or row.transform_type != "direct"):
+            return row, path
+    raise NotHere
 
 
 def announced_only(world: World) -> Injected:

@@ -34,6 +34,7 @@ from vitesse_graph.healing import (
     repair_mapping,
 )
 from vitesse_graph.healing.impact import Side
+from vitesse_graph.healing.repair import changes_anything
 from vitesse_graph.http import guarded_httpx
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.runtime import Store
@@ -150,10 +151,9 @@ async def attempt(episode: Episode, strategy: HealStrategy) -> IntegrationDefini
         if detail.get("base_url"):
             world.base_urls[side] = str(detail["base_url"])
         return world.definition(episode.mapping, documents=documents, keys=keys)
-    drift = [*episode.drift, *(episode.observed if strategy == "remap_fields" else [])]
-    source_schema = documents["source"].source_shape(keys.get("source", pair.source_key)).record_schema
-    if strategy == "remap_fields":
-        source_schema = amend_schema(source_schema, episode.observed)
+    drift = [*episode.drift, *episode.observed]
+    published = documents["source"].source_shape(keys.get("source", pair.source_key)).record_schema
+    source_schema = amend_schema(published, episode.observed)
     proposed = map_fields(
         source_schema,
         documents["dest"].dest_shape(keys.get("dest", pair.dest_key)).request_schema,
@@ -165,7 +165,8 @@ async def attempt(episode: Episode, strategy: HealStrategy) -> IntegrationDefini
     fed = {row.dest_field for row in repaired.transformations}
     if any(question.required and question.dest_field not in fed for question in proposed.questions):
         return None
-    return world.definition(repaired, documents=documents, keys=keys)
+    candidate = world.definition(repaired, documents=documents, keys=keys)
+    return candidate if changes_anything(episode.definition, candidate) else None
 
 
 async def passes(episode: Episode, candidate: IntegrationDefinition) -> bool:
@@ -217,7 +218,8 @@ async def heal(episode: Episode, outcome: Outcome, rounds: int = 2) -> str:
         status = await episode.world.sync(candidate, replay=True)
         if is_well(status):
             return "heal"
-        outcome.notes.append(f"after repair: {status.last_sync.error if status.last_sync else ''}")
+        said = [status.last_sync.error if status.last_sync else None, *await episode.world.reasons(candidate)]
+        outcome.notes.append(f"after repair: {'; '.join(filter(None, said[:3]))}")
     return "person"
 
 
@@ -283,8 +285,9 @@ async def run_case(case: Case, world: World, truth: list[dict[str, Any]]) -> Out
         outcome.notes += episode.diagnosis.evidence[:3]
         outcome.end = await heal(episode, outcome)
     outcome.seconds = time.monotonic() - started
-    outcome.is_end_right = outcome.end in case.answer
     judge_writes(world, injected, outcome, truth)
+    # a repair after which records still lack values that they could have is none
+    outcome.is_end_right = outcome.end in case.answer and not (outcome.end == "heal" and outcome.incomplete)
     if outcome.end == "person":
         outcome.lost = 0  # waits in the ledger for that person
     return outcome

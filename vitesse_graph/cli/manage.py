@@ -125,7 +125,7 @@ def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> 
     from vitesse_graph.cli.run import answer_gates
     from vitesse_graph.state.context import VitesseContext
 
-    context = VitesseContext(heal_approval="never" if approve_all else "risky")
+    context = VitesseContext(heal_approval="never" if approve_all else None)
 
     async def work() -> int:
         async with open_service() as service:

@@ -269,11 +269,14 @@ class ProcessDeployer(Deployer):
     def _lock_path(self, integration_id: str) -> Path:
         return self._root / f".{folder_name(integration_id)}.lock"
 
+    def _open_lock(self, integration_id: str) -> int:
+        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(self._lock_path(integration_id), os.O_CREAT | os.O_RDWR, 0o600)
+
     @asynccontextmanager
     async def _lock(self, integration_id: str) -> AsyncIterator[None]:
         """One deployer at a time for one integration, across processes; freed when its holder dies."""
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._lock_path(integration_id), os.O_CREAT | os.O_RDWR, 0o600)
+        descriptor = await asyncio.to_thread(self._open_lock, integration_id)
         try:
             deadline = time.monotonic() + self._healthy_within_seconds + _DRAIN_SECONDS
             while True:

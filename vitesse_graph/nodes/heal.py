@@ -180,7 +180,7 @@ async def _end(
         reason = f"{cause}: {'; '.join(episode.diagnosis.evidence[:2])}"
         is_paused = await pause_workload(state.deployment, reason)
         episode.log.append(
-            "paused, since it would write wrong data: `vitesse resume` lets it go on"
+            "paused, since it would write wrong data: `vitesse unpause` lets it go on"
             if is_paused
             else "it should be paused, since it would write wrong data, but the runtime does not answer"
         )

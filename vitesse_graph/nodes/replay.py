@@ -125,6 +125,8 @@ async def prove(
     """While an integration heals: the guardian's results with what the replay adds, and the episode with
     its log. Anything else comes back as it was."""
     episode = state.healing
+    from vitesse_graph.healing.repair import changes_anything
+
     if episode is None or episode.outcome != "open":
         return results, None
     if not results.passed:
@@ -133,12 +135,20 @@ async def prove(
     if kept is None:
         return results, episode
     live = IntegrationDefinition.model_validate(kept["definition"])
-    found = await replay(services, live, _beside(live, candidate))
+    candidate = _beside(live, candidate)
+    if not changes_anything(live, candidate):
+        fail = "the repair changes nothing, so what failed would fail again"
+        return _failed(results, fail), episode.evolve(log=[*episode.log, fail])
+    found = await replay(services, live, candidate)
     log = [*episode.log, f"verified: health {results.health_score:.0f} in shadow calls", *found.lines()]
     if not found.is_passed:
         fail = f"{found.broken} of {found.read} records that the live version writes could not be written"
-        results = results.model_copy(update={"passed": False, "hard_fails": [*results.hard_fails, fail]})
+        results = _failed(results, fail)
     return results, episode.evolve(log=log)
+
+
+def _failed(results: TestResults, fail: str) -> TestResults:
+    return results.model_copy(update={"passed": False, "hard_fails": [*results.hard_fails, fail]})
 
 
 def _beside(live: IntegrationDefinition, candidate: IntegrationDefinition) -> IntegrationDefinition:

@@ -24,7 +24,7 @@ from yarl import URL
 
 from vitesse_graph.runtime.classify import Element, as_id, batch_elements, body_error
 from vitesse_graph.runtime.client import Answer, ApiClient
-from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies, rewrap
+from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies, put, rewrap
 from vitesse_graph.runtime.fields import at, dig, steps_of
 from vitesse_graph.runtime.plan import UNKNOWN_OUTCOME, Action, Work, fold
 from vitesse_graph.state.definition import Call, IntegrationDefinition
@@ -84,6 +84,8 @@ class DestWriter:
         body = merge_bodies(bodies, self._dest.envelope)
         if job.action == "update" and self._dest.update_envelope is not None:
             body = rewrap(body, self._dest.envelope, self._dest.update_envelope)
+        if job.action == "update" and self._dest.update_id_at and job.works[0].dest_id is not None:
+            body = put(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
         job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
             parts = [part for work in job.works for part in (work.key, work.hash)]
@@ -257,6 +259,7 @@ class DestWriter:
             await self._create_anew(job)
         else:
             work.dest_id = dest_id
+            self._build(job)
             await self._send(job)
 
     async def _match_after_conflict(self, job: Job) -> bool:

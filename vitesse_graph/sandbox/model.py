@@ -144,10 +144,17 @@ def _from_single(resource: Resource, operations: Callable[[str], Operation]) -> 
     return None
 
 
+def _is_id(name: str) -> bool:
+    return name.lower().endswith("id")
+
+
 def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_at: str) -> RecordModel:
     properties = properties_of(schema, schema)
     asked = (resource.id_param or "").replace("_", "").lower()
     named = next((name for name in properties if name.replace("_", "").lower() == asked), None)
+    if named is not None and id_path in properties and _is_id(str(id_path)) and not _is_id(named):
+        # an item may be asked for by its number as well (`/Contacts/{ContactNumber}`): that is no id of theirs
+        named = str(id_path)
     if named is not None:
         id_path = named  # what the item's path asks for by name identifies it
     elif id_path is None or at_path(schema, id_path, schema) is None:

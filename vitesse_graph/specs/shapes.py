@@ -134,6 +134,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
         update=_update(found, index),
         idempotency_header=_idempotency_header(reader, found),
     )
+    shape.update_id_at = _update_id_at(reader, shape, index)
     _add_lookup(reader, shape, found, index)
     return shape
 
@@ -280,6 +281,22 @@ def _update(found: Indexed, index: Sequence[Indexed]) -> Endpoint | None:
         if best is None or cost < best[0]:
             best = cost, endpoint
     return best[1] if best is not None else None
+
+
+def _update_id_at(reader: Reader, shape: DestShape, index: Sequence[Indexed]) -> str | None:
+    """Where the update's body demands the id that its path carries already (JSON:API: `data.id`)."""
+    if shape.update is None or shape.id_at is None or "[" in shape.id_at:
+        return None
+    raw = next((other.raw for other in index if other.endpoint.key == shape.update.key), None)
+    body = best_body(reader.request_bodies(raw)) if raw is not None else None
+    if body is None:
+        return None
+    *parents, leaf = shape.id_at.split(".")
+    node: Any = BoundedWriter(reader.flattener).write(body.schema, OBJECT_LEVELS)
+    for step in parents:
+        node = node.get("properties", {}).get(step) if isinstance(node, dict) else None
+    is_demanded = isinstance(node, dict) and leaf in node.get("required", ())
+    return shape.id_at if is_demanded else None
 
 
 def _idempotency_header(reader: Reader, found: Indexed) -> str | None:
