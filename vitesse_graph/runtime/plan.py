@@ -101,6 +101,9 @@ class Planner:
         source, dest = definition.source, definition.dest
         self._apply = apply
         self._id_steps = steps_of(source.id_field)
+        # A plain field, as ids mostly are, is looked up at once.
+        first = self._id_steps[0] if len(self._id_steps) == 1 else None
+        self._id_name = first if isinstance(first, str) else None
         self._deleted_steps = steps_of(source.deleted_field)
         self._natural_steps = steps_of(dest.lookup.key) if dest.lookup else ()
         self._incremental = source.incremental if source.incremental and source.incremental.field else None
@@ -167,8 +170,15 @@ class Planner:
         return work
 
     def _key_of(self, record: Any) -> str:
-        value = dig(record, self._id_steps) if self._id_steps else None
+        if self._id_name is not None and type(record) is dict:
+            value = record.get(self._id_name)
+        else:
+            value = dig(record, self._id_steps) if self._id_steps else None
+        if type(value) is int:
+            return str(value)
         if isinstance(value, str):
+            if value.isascii() and value and "\0" not in value:
+                return value
             return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if value else "\ufffd"
         if value is not None and not isinstance(value, (dict, list)):
             return str(value)
