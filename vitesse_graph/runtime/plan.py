@@ -30,6 +30,7 @@ class Work:
 
     __slots__ = (
         "action",
+        "after",
         "body",
         "code",
         "created",
@@ -53,6 +54,8 @@ class Work:
         self.hash = ""
         self.natural: str | None = None
         self.action: Action = "none"
+        self.after = ""
+        """What ended the record's life before this one: a second creation is not a repeat of the first."""
         self.dest_id: str | None = None
         self.outcome: Outcome | None = None
         self.created = False
@@ -82,6 +85,11 @@ class Known:
     outcome: str
     run_id: int
     mapping_version: int | None
+
+    @property
+    def life_after(self) -> str:
+        """Names the deletion after which a record would be created again; "" where it was not deleted."""
+        return f"deleted in run {self.run_id}" if self.outcome == "deleted" else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +210,7 @@ class Planner:
             self._decide_deletion(work, known)
         elif known is None or known.outcome == "deleted":
             work.action = "upsert" if self.is_upsert else "create"
+            work.after = known.life_after if known is not None else ""
         elif known.outcome == "recovered" and known.run_id == run_id and known.content_hash == work.hash:
             work.end("written")
             work.created, work.dest_id = True, known.dest_id
