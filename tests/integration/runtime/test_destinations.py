@@ -125,7 +125,7 @@ async def test_of_two_source_records_with_one_natural_key_the_first_keeps_it(
         report = await sync(made, store, policy)
         assert report.quarantined == 1
         assert len(apis.contacts) == 5
-    told = await explain(store, name, "4", definition=made)
+    told = await explain(store, name, "4")
     assert (told["outcome"], told["dest_id"]) == ("quarantined", None)
     assert "natural key" in told["reason"]
 
@@ -173,7 +173,7 @@ async def test_what_is_forgotten_leaves_no_row_behind(
     await sync(definition(apis.url, name), store, policy)
     await forget(store, name)
     async with store.connection() as connection:
-        for table in ("ledger", "runs", "cursors", "dead_letters", "intents", "leases", "holds"):
+        for table in ("ledger", "runs", "cursors", "dead_letters", "intents", "leases", "holds", "mappings"):
             found = await connection.execute(
                 f"select count(*) from vitesse_runtime.{table} where integration_id = %s".encode(), (name,)
             )
