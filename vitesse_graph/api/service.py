@@ -275,6 +275,8 @@ class IntegrationService:
             said = answer.get("error") or answer.get("detail") if isinstance(answer, dict) else None
             if response.status == 409:
                 raise ConflictError(str(said or "the runtime is busy"))
+            if response.status in (404, 422):  # it understood, and says what is wrong with the question
+                raise (NotFoundError if response.status == 404 else InputError)(str(said))
             raise UpstreamError(f"the runtime answered {response.status}: {said}", status=response.status)
         return answer
 

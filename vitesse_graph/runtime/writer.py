@@ -41,6 +41,8 @@ class Job:
     body: bytes = b""
     idempotency: str | None = None
     was_looked_up: bool = False
+    is_doubtful: bool = False
+    """An earlier attempt may have been taken, or may be under way over there still."""
     attempts: int = field(default=0)
 
 
@@ -88,7 +90,7 @@ class DestWriter:
             body = put(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
         job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
-            parts = [part for work in job.works for part in (work.key, work.hash)]
+            parts = [part for work in job.works for part in (work.key, work.hash, work.after) if part]
             job.idempotency = idempotency_key(self._integration_id, self._mapping_version, *parts)
 
     async def deliver(self, job: Job) -> None:
@@ -115,10 +117,11 @@ class DestWriter:
                 self._answered += 1
                 await self._accept(job, answer)
                 return
-            if answer.verdict in ("limited", "busy", "unknown"):
+            job.is_doubtful = job.is_doubtful or answer.verdict == "unknown"
+            if answer.verdict in ("limited", "busy", "unknown") or _is_still_under_way(job, answer):
                 if answer.verdict == "unknown" and job.action == "create" and await self._find_out(job):
                     return
-                if answer.verdict != "limited" and self._is_poison(job, answered_before):
+                if answer.verdict in ("busy", "unknown") and self._is_poison(job, answered_before):
                     await self._refuse(job, answer)
                     return
                 await self._client.hold_on(answer, job.attempts, started)
@@ -199,6 +202,8 @@ class DestWriter:
             await self._create_anew(job)
         elif job.action == "create" and answer.status in (409, 422) and await self._match_after_conflict(job):
             return
+        elif job.is_doubtful and answer.verdict == "conflict":
+            _end_unknown(job)
         else:
             await self._refuse(job, answer)
 
@@ -221,6 +226,7 @@ class DestWriter:
         """For a record that is gone over there. One just found by its natural key is not looked up again:
         an API that lists what it then calls missing would be asked for ever."""
         work = job.works[0]
+        work.after = f"gone as {work.dest_id}"
         work.dest_id = None
         anew = self.job([work], "create")
         anew.was_looked_up = job.was_looked_up
@@ -290,8 +296,7 @@ class DestWriter:
                 return False
         elif self._dest.idempotency_header is not None:
             return False
-        for work in job.works:
-            work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
+        _end_unknown(job)
         return True
 
     async def look_up(self, natural: str | None) -> str | None:
@@ -333,6 +338,18 @@ class DestWriter:
         body = _parse(answer.body)
         items = at(body, lookup.items_at) if lookup.items_at else body
         return isinstance(items, list) and not items
+
+
+def _is_still_under_way(job: Job, answer: Answer) -> bool:
+    """A repeat under the same idempotency key that meets its first attempt is told 409 until that one ends
+    (draft-ietf-httpapi-idempotency-key-header, section 2.6)."""
+    is_repeat = job.is_doubtful and job.idempotency is not None
+    return is_repeat and answer.verdict == "conflict" and job.attempts < _MAX_ATTEMPTS
+
+
+def _end_unknown(job: Job) -> None:
+    for work in job.works:
+        work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
 
 
 def _filled(call: Call) -> str:

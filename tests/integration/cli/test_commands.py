@@ -38,6 +38,10 @@ BAD = [
     (["status", "integ_unknown"], "no integration integ_unknown"),
     (["review", "integ_unknown"], "no integration integ_unknown"),
     (["sync", "integ_unknown"], "no integration integ_unknown"),
+    (["explain", "integ_unknown", "7"], "no integration integ_unknown"),
+    (["dead-letters"], "say which"),
+    (["dead-letters", "list", "integ_unknown"], "no integration integ_unknown"),
+    (["dead-letters", "drop", "integ_unknown"], "say --all"),
     (["delete", "integ_unknown", "--yes"], "no integration integ_unknown"),
     (["demo", "--interactive", "--json"], "choose one"),
 ]
