@@ -1,6 +1,6 @@
 """Can the guardian tell good mappings from bad ones, and how fast is it?
 
-    python bench/guardian.py [--pairs N] [--speed]
+    python -m bench.guardian [--pairs N] [--speed]
 
 Takes the labelled mapping pairs, makes a correct mapping of each, damages it in every way below at
 every place where that breaks the destination's contract, and runs the guardian over all of them.
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from guardian_pairs import Pair, load_pairs
+from bench._guardian_pairs import Pair, load_pairs
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import AppTarget, HttpTarget, run_guardian, shadow_records
