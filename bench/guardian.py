@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from bench._guardian_pairs import Pair, load_pairs
 
+from bench._guardian_pairs import Pair, load_pairs
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import AppTarget, HttpTarget, run_guardian, shadow_records
 from vitesse_graph.guardian.paths import plain

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from bench._guardian_pairs import load_pairs
 
+from bench._guardian_pairs import load_pairs
 from vitesse_graph.guardian import AppTarget, Call
 from vitesse_graph.guardian.plan import content_type_of, fixed_for
 from vitesse_graph.guardian.targets import path_of
