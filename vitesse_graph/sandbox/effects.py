@@ -15,6 +15,7 @@ from vitesse_graph.sandbox import drift as drifting
 from vitesse_graph.sandbox.answers import (
     Neighbours,
     error_body,
+    last_page,
     list_body,
     neighbours_of,
     plain_error,
@@ -241,7 +242,10 @@ class Effects:
             return self._reply(operation, None)
         draw = _seeded_draw(f"{self._seed}:{operation.key}:{request.params}")
         minimal = operation.endpoint.role in ("delete", "action")
-        return self._reply(operation, operation.success.generator.draw(draw, minimal=minimal))
+        body = operation.success.generator.draw(draw, minimal=minimal)
+        if operation.endpoint.pagination is not None:
+            body = last_page(body, operation.success, operation.endpoint.pagination)
+        return self._reply(operation, body)
 
     def _on_one(self, request: Request, place: Place, model: RecordModel, collection: Collection) -> Reply:
         operation = request.operation
@@ -401,6 +405,7 @@ class Effects:
         self._clock += 1
         base = model.generator.draw(_seeded_draw(f"{self._seed}:new:{self._clock}"), minimal=True)
         record = merged(base, sent) if isinstance(base, dict) else dict(sent)
+        _hide(record, model)
         stamp(record, model.schema, self._clock, is_new=True)
         record = mend(record, model.generator.contract, base)
         if model.id_path:
@@ -415,6 +420,7 @@ class Effects:
         if request.operation.endpoint.role == "replace":
             base = model.generator.draw(_seeded_draw(entry.id), minimal=True)
         record = merged(base, sent)
+        _hide(record, model)
         stamp(record, model.schema, self._clock, is_new=False)
         record = mend(record, model.generator.contract, entry.record)
         collection.replace(entry, record, merged(entry.sent, sent) if entry.sent is not None else sent)
@@ -465,6 +471,11 @@ class Effects:
 
 _PAGE_WORDS = ("limit", "page", "per_page", "page_size", "pageSize", "offset", "cursor", "sort", "order", "order_by",
                "fields", "expand", "include", "opt_fields", "direction")  # fmt: skip
+
+
+def _hide(record: Any, model: RecordModel) -> None:
+    for name in model.unshown:
+        record.pop(name, None)
 
 
 def _seeded_draw(seed: str) -> Draw:

@@ -18,6 +18,7 @@ from vitesse_graph.state.api_spec import Endpoint
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, Mix, RecordGenerator
+from vitesse_graph.synthetic.contract import is_marked
 from vitesse_graph.synthetic.draw import NOW
 from vitesse_graph.synthetic.schemas import at_path, flatten, properties_of, types_of
 
@@ -42,6 +43,8 @@ class RecordModel:
     names: frozenset[str]
     id_path: str | None
     generator: RecordGenerator
+    unshown: frozenset[str] = frozenset()
+    """Fields that are taken and never shown (`writeOnly`): passwords and their like."""
     record_at: str = ""
     """Where, inside an item of the list, the record begins that seed records stand for."""
     id_parameter: JsonSchema | None = None
@@ -156,6 +159,7 @@ def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_a
         resource=resource,
         schema=schema,
         names=frozenset(properties),
+        unshown=frozenset(name for name, sub in properties.items() if is_marked(sub, "writeOnly", schema)),
         id_path=id_path,
         generator=RecordGenerator(schema, name=resource.noun),
         record_at=record_at,
