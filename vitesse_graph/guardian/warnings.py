@@ -10,10 +10,11 @@ from vitesse_graph.state.mapping import MappingLogic
 
 _SLOW_P95_MS = 2_000
 _LOW_CONFIDENCE = 0.5
+_NEAR_LIMIT = 0.2
 
 
 def warnings_of(tally: Tally, book: CallBook, mapping: MappingLogic) -> list[str]:
-    """One line each: refused records, slow endpoints, rate limits near, doubtful and empty fields."""
+    """One line each: refused records, slow endpoints, rate limits met or near, doubtful and empty fields."""
     found: list[str] = []
     outcomes = Counter((tally.outcome(trial), trial.profile == "adversarial") for trial in tally.trials)
     ordinary, odd = outcomes[("refused", False)], outcomes[("refused", True)]
@@ -29,6 +30,10 @@ def warnings_of(tally: Tally, book: CallBook, mapping: MappingLogic) -> list[str
     limited = sum(count for (_, kind), count in book.kinds.items() if kind == "rate_limit")
     if limited:
         found.append(f"{limited} calls met a rate limit")
+    for side, left in book.headroom.items():
+        if left <= _NEAR_LIMIT:
+            name = "source" if side == "source" else "destination"
+            found.append(f"the {name} was near its rate limit: {left:.0%} of it was left")
     for row in mapping.transformations:
         if row.confidence < _LOW_CONFIDENCE:
             found.append(f"{row.dest_field} is mapped with low confidence ({row.confidence:.2f})")
