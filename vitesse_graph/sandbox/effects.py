@@ -406,7 +406,7 @@ class Effects:
         base = model.generator.draw(_seeded_draw(f"{self._seed}:new:{self._clock}"), minimal=True)
         record = merged(base, sent) if isinstance(base, dict) else dict(sent)
         _hide(record, model)
-        stamp(record, model.schema, self._clock, is_new=True)
+        stamp(record, model.schema, self._clock, is_new=True, sent=sent)
         record = mend(record, model.generator.contract, base)
         if model.id_path:
             write_path(record, model.id_path, None)
@@ -421,7 +421,7 @@ class Effects:
             base = model.generator.draw(_seeded_draw(entry.id), minimal=True)
         record = merged(base, sent)
         _hide(record, model)
-        stamp(record, model.schema, self._clock, is_new=False)
+        stamp(record, model.schema, self._clock, is_new=False, sent=sent)
         record = mend(record, model.generator.contract, entry.record)
         collection.replace(entry, record, merged(entry.sent, sent) if entry.sent is not None else sent)
 

@@ -166,19 +166,27 @@ def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_a
     )
 
 
-def stamp(record: Any, schema: JsonSchema, serial: int, *, is_new: bool) -> None:
-    """Sets the record's own created and updated times, where its schema has them, to the store's clock."""
-    _stamp(record, properties_of(schema, schema), schema, NOW + serial, is_new)
+def stamp(record: Any, schema: JsonSchema, serial: int, *, is_new: bool, sent: Any = None) -> None:
+    """Sets the record's own created and updated times, where its schema has them, to the store's clock.
+
+    What a client sent there, and is not `readOnly`, stays as it was sent.
+    """
+    _stamp(record, properties_of(schema, schema), schema, NOW + serial, is_new, sent)
 
 
-def _stamp(record: Any, properties: dict[str, Any], root: JsonSchema, now: int, is_new: bool) -> None:
+def _stamp(
+    record: Any, properties: dict[str, Any], root: JsonSchema, now: int, is_new: bool, sent: Any
+) -> None:
     if not isinstance(record, dict):
         return
+    given = sent if isinstance(sent, dict) else {}
     for name, sub in properties.items():
+        if given.get(name) is not None and name not in _INNER and not is_marked(sub, "readOnly", root):
+            continue
         if (is_new and _CREATED.match(name)) or _UPDATED.match(name):
             record[name] = _written(now, flatten(sub, root), record.get(name))
         elif name in _INNER and name in record:
-            _stamp(record[name], properties_of(sub, root), root, now, is_new)
+            _stamp(record[name], properties_of(sub, root), root, now, is_new, given.get(name))
 
 
 def _written(now: int, schema: JsonSchema, before: Any) -> Any:
