@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "discover": ("specs", "discover", "Find APIs by name or need."),
     "integrations": ("manage", "integrations", "List integrations."),
     "status": ("manage", "status", "Where one integration stands."),
+    "tests": ("evidence", "tests", "What the last test of an integration found, and its calls."),
     "sync": ("manage", "sync", "Run a sync now."),
     "heal": ("manage", "heal", "Diagnose and repair an active integration."),
     "monitor": ("manage", "monitor", "Watch deployed integrations and heal them."),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,7 +33,15 @@ class Losses:
     """Looks at the first typical records; one finding (kind `lossy`) for each row that loses something."""
 
     def __init__(self, rows: list[Transformation]) -> None:
-        self._rows = [row for row in rows if isinstance(row.source_field, str) and row.source_field]
+        used = Counter(
+            source
+            for row in rows
+            for source in ([row.source_field] if isinstance(row.source_field, str) else row.source_field)
+        )
+        # What one row leaves of a source field (the first word of a name) another may take.
+        self._rows = [
+            row for row in rows if isinstance(row.source_field, str) and used[row.source_field] == 1
+        ]
         self._seen = {row.dest_field: _Seen() for row in self._rows}
         self._left = _LOOKS
 

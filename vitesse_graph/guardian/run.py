@@ -53,6 +53,7 @@ class _Run:
     losses: Losses
     dest_operation: OperationDetail | None
     dest_params: Mapping[str, str]
+    dest_others: Mapping[str, OperationDetail]
     on_result: OnResult | None
     book: CallBook = field(default_factory=CallBook)
     created: list[tuple[str, Any]] = field(default_factory=list)
@@ -99,6 +100,7 @@ async def run_guardian(
     source_operation: OperationDetail | None = None,
     dest_operation: OperationDetail | None = None,
     dest_list: OperationDetail | None = None,
+    dest_others: Mapping[str, OperationDetail] | None = None,
     source_params: Mapping[str, str] | None = None,
     dest_params: Mapping[str, str] | None = None,
     synthetic: Sequence[SyntheticRecord] = (),
@@ -119,7 +121,8 @@ async def run_guardian(
     the writes (mode `live-read`: the real API for reading, a sandbox for writing); `dest_list`, where
     given, is read there once before anything else, so that a refused credential shows.
 
-    `source_operation` and `dest_operation` name the parameters that the calls must carry;
+    `source_operation`, `dest_operation` and, by key, `dest_others` (the update and the look-up) name the
+    parameters that the calls must carry;
     `source_params` and `dest_params` give their values (`{"account_id": "42"}`); what is not given is
     invented for a sandbox. `synthetic` are the records that were put into the source's sandbox
     (`shadow_records`): it tells which of them are adversarial; without it all count as ordinary.
@@ -139,7 +142,7 @@ async def run_guardian(
         profiles=_Profiles(synthetic, source_shape.id_field),
         plausibility=Plausibility(mapping.transformations, source_shape.record_schema, dest_shape.request_schema),
         losses=Losses(mapping.transformations), dest_operation=dest_operation,
-        dest_params=dest_params or {}, on_result=on_result,
+        dest_params=dest_params or {}, dest_others=dest_others or {}, on_result=on_result,
     )  # fmt: skip
     if dest_list is not None:
         await _probe(run, dest_list)
@@ -240,9 +243,9 @@ async def _follow_up(run: _Run) -> None:
     id_param = update_id_param(shape.update) if shape.update is not None else None
     for identifier, body in run.created:
         if shape.update is not None and id_param is not None:
-            fixed = fixed_for(
-                shape.update, None, {**run.dest_params, id_param: identifier}, invent=run.dest.is_sandbox
-            )
+            given = {**run.dest_params, id_param: identifier}
+            detail = run.dest_others.get(shape.update.key)
+            fixed = fixed_for(shape.update, detail, given, invent=run.dest.is_sandbox)
             await run.call("dest", run.dest, write_call(shape.update, fixed, body))
         await _look_up(run, body)
 
@@ -254,7 +257,9 @@ async def _look_up(run: _Run, body: Any) -> None:
     key = next((read(body, path) for path in shape.natural_keys if read(body, path) not in (None, "")), None)
     if key is None:
         return
-    fixed = fixed_for(shape.lookup, None, run.dest_params, invent=run.dest_read.is_sandbox)
+    detail = run.dest_others.get(shape.lookup.key)
+    given = {**run.dest_params, shape.lookup_param: str(key)}
+    fixed = fixed_for(shape.lookup, detail, given, invent=run.dest_read.is_sandbox)
     call = write_call(shape.lookup, fixed, None)
     query = {**call.query, shape.lookup_param: str(key)}
     is_post = call.method == "POST"
@@ -272,7 +277,8 @@ def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
     unfed = unfed_required(run.dest_shape.request_schema, mapping)
     issues = [*(required_issue(path) for path in unfed), *book.issues()]
     success = tally.success_rate()
-    coverage = endpoint_coverage(planned(run.source_shape, run.dest_shape), book.good_endpoints)
+    wanted = planned(run.source_shape, run.dest_shape)
+    coverage = endpoint_coverage(wanted, book.good_endpoints)
     health = health_score(success, coverage)
     fails = hard_fails(issues)
     if not tally.trials:
@@ -291,7 +297,7 @@ def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
         passed=health >= threshold and not fails,
         hard_fails=fails,
         issues=issues,
-        warnings=[*warnings_of(tally, book, mapping), *(loss.detail for loss in losses)],
+        warnings=[*warnings_of(tally, book, mapping, wanted), *(loss.detail for loss in losses)],
         findings=findings,
         latency=book.latency(),
         error_distribution=dict(book.errors),

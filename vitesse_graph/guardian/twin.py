@@ -28,6 +28,8 @@ from vitesse_graph.transforms import CompiledMapping, compile_mapping
 
 CHANGED = 5
 _SHOWN = 10
+_PAIRED = 200
+"""Differing records that are compared with each other, to name the fields."""
 
 
 class TwinStore(Protocol):
@@ -172,13 +174,16 @@ def _read_back(twin: _Twin) -> TwinStep:
     """Whether the destination stored what it was sent, in the fields that its records show."""
     key = twin.dest_shape.endpoint.key
     step = TwinStep("read back")
+    wrong_ones: Counter[str] = Counter()
     stored = twin.dest.records(key)[-len(twin.dest.sent(key)) :] if twin.dest.sent(key) else []
     for record, body in zip(stored, twin.dest.sent(key), strict=False):
         step.expected += 1
         wrong = sorted(_changed_fields(body, record))
         step.found += not wrong
-        if wrong and len(step.differences) < _SHOWN:
-            step.differences.append(f"stored otherwise than sent: {', '.join(wrong[:5])}")
+        if wrong:
+            wrong_ones[", ".join(wrong[:5])] += 1
+    for fields, count in wrong_ones.most_common(_SHOWN):
+        step.differences.append(f"stored otherwise than sent in {count} records: {fields}")
     return step
 
 
@@ -197,13 +202,17 @@ def _changed_fields(sent: Any, stored: Any, prefix: str = "") -> set[str]:
 def _differences(expected: Counter[str], found: Counter[str]) -> list[str]:
     """Missing and surplus records, paired with what resembles them so that the differing fields can be named."""
     missing, surplus = list((expected - found).elements()), list((found - expected).elements())
-    lines: list[str] = []
-    while missing and surplus and len(lines) < _SHOWN:
+    others: Counter[str] = Counter()
+    while missing and surplus and others.total() < _PAIRED:
         wanted = json.loads(missing.pop())
         scored = [(_difference_paths(wanted, json.loads(text)), text) for text in surplus]
         paths, nearest = min(scored, key=lambda pair: len(pair[0]))
         surplus.remove(nearest)
-        lines.append(f"a record arrived with other values in {', '.join(sorted(paths)[:5])}")
+        others[", ".join(sorted(paths)[:5])] += 1
+    lines = [
+        f"{count} records arrived with other values in {fields}"
+        for fields, count in others.most_common(_SHOWN)
+    ]
     if missing:
         lines.append(f"{len(missing)} records did not arrive")
     if surplus:

@@ -130,6 +130,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             dest_shape=pair.dest_shape,
             source_operation=targets.source_operation,
             dest_operation=targets.dest_operation,
+            dest_others=targets.dest_others,
             dest_list=targets.dest_list,
             source_params=targets.definition.source.read.path_params,
             dest_params=targets.definition.dest.create.path_params,

@@ -39,6 +39,7 @@ class ShadowTargets:
     dest_read: Target | None
     source_operation: OperationDetail
     dest_operation: OperationDetail
+    dest_others: dict[str, OperationDetail]
     dest_list: OperationDetail | None
     """Where the real destination is read once, to see that it can be."""
     synthetic: Sequence[SyntheticRecord]
@@ -63,6 +64,12 @@ def choose_mode(asked: ShadowMode | None, source: Side, dest: Side, *, skip_dest
     if asked is not None:
         return asked
     return "live" if may_write else "live-read" if has_live_side else "sandbox"
+
+
+def _others(pair: OpenedPair) -> dict[str, OperationDetail]:
+    """The update and the look-up of the destination, by key."""
+    found = (pair.dest_shape.update, pair.dest_shape.lookup)
+    return {endpoint.key: pair.dest.operation(endpoint.key) for endpoint in found if endpoint is not None}
 
 
 def _dest_list(pair: OpenedPair, given: Mapping[str, str]) -> OperationDetail | None:
@@ -142,6 +149,7 @@ async def shadow_targets(
             source=source,
             dest=dest_live if mode == "live" and dest_live is not None else sandboxed,
             dest_read=dest_live,
+            dest_others=await asyncio.to_thread(_others, pair),
             dest_list=_dest_list(pair, dest_side.create.path_params) if dest_live is not None else None,
             source_operation=source_operation,
             dest_operation=dest_operation,

@@ -249,7 +249,7 @@ class Effects:
 
     def _on_one(self, request: Request, place: Place, model: RecordModel, collection: Collection) -> Reply:
         operation = request.operation
-        entry = collection.get(request.params.get(place.id_param or "", ""))
+        entry = self._entry(model, collection, place.id_param or "", request)
         if entry is None:
             return self.refuse(operation, 404, f"there is no such {model.resource.noun or 'record'}")
         role = operation.endpoint.role
@@ -258,6 +258,15 @@ class Effects:
         elif role in ("update", "replace", "create") and isinstance(request.body, dict):
             self._update(request, model, collection, entry, self._sent_records(request, model)[0])
         return self._show(request, model, entry)
+
+    @staticmethod
+    def _entry(model: RecordModel, collection: Collection, parameter: str, request: Request) -> Entry | None:
+        """The record that a path names: by its id, or by another field that its parameter is called after."""
+        value = request.params.get(parameter, "")
+        entry = collection.get(value)
+        if entry is not None or parameter == model.resource.id_param or parameter not in model.names:
+            return entry
+        return next((one for one in collection if str(one.record.get(parameter)) == value), None)
 
     # lists
 
