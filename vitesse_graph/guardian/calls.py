@@ -75,9 +75,18 @@ class CallBook:
         self._failing_in_a_row: Counter[tuple[SideName, IssueKind]] = Counter()
 
     def note(
-        self, side: SideName, call: Call, answer: Answer, failing_field: str | None = None
+        self,
+        side: SideName,
+        call: Call,
+        answer: Answer,
+        failing_field: str | None = None,
+        *,
+        may_be_refused: bool = False,
     ) -> ShadowCall | None:
-        """Counts a call; returns it as a sample where one was kept."""
+        """Counts a call; returns it as a sample where one was kept.
+
+        `may_be_refused`: a record that nobody promises to take; that it is called malformed is no issue.
+        """
         key = call.key or f"{call.method} {call.path}"
         self.made += 1
         self.by_endpoint[key] += 1
@@ -93,7 +102,7 @@ class CallBook:
         else:
             kind = kind_of(answer)
             self.errors[str(answer.status) if answer.status is not None else str(answer.fault)] += 1
-            if kind is not None:
+            if kind is not None and not (may_be_refused and kind == "schema_mismatch"):
                 self.kinds[(side, kind)] += 1
                 self._kinds_at[(side, kind, key)] += 1
                 self._failing_in_a_row[(side, kind)] += 1

@@ -19,6 +19,7 @@ from vitesse_graph.guardian.plan import (
     planned,
     source_call,
     update_id_param,
+    with_id,
     write_call,
 )
 from vitesse_graph.guardian.plausible import Plausibility
@@ -59,10 +60,16 @@ class _Run:
     created: list[tuple[str, Any]] = field(default_factory=list)
 
     async def call(
-        self, side: SideName, target: Target, call: Call, failing_field: str | None = None
+        self,
+        side: SideName,
+        target: Target,
+        call: Call,
+        failing_field: str | None = None,
+        *,
+        may_be_refused: bool = False,
     ) -> Answer:
         answer = await target.call(call)
-        self.book.note(side, call, answer, failing_field)
+        self.book.note(side, call, answer, failing_field, may_be_refused=may_be_refused)
         if not target.is_sandbox:
             self.book.note_limit(side, answer.headers)
         if self.on_result is not None:
@@ -215,7 +222,13 @@ async def _try_one(run: _Run, record: dict[str, Any], position: int) -> None:
         run.tally.add(trial, record, body)
         return
     call = write_call(run.dest_shape.endpoint, _fixed(run), body)
-    answer = await run.call("dest", run.dest, call, failures[0].dest_field if failures else None)
+    answer = await run.call(
+        "dest",
+        run.dest,
+        call,
+        failures[0].dest_field if failures else None,
+        may_be_refused=bool(failures) and trial.profile == "adversarial",
+    )
     trial.sent = True
     trial.accepted = answer.ok and not _is_error_body(answer)
     if answer.ok and len(run.created) < _FOLLOW_UPS:
@@ -246,7 +259,8 @@ async def _follow_up(run: _Run) -> None:
             given = {**run.dest_params, id_param: identifier}
             detail = run.dest_others.get(shape.update.key)
             fixed = fixed_for(shape.update, detail, given, invent=run.dest.is_sandbox)
-            await run.call("dest", run.dest, write_call(shape.update, fixed, body))
+            sent = with_id(body, shape.update_id_at, identifier) if shape.update_id_at else body
+            await run.call("dest", run.dest, write_call(shape.update, fixed, sent))
         await _look_up(run, body)
 
 

@@ -118,6 +118,7 @@ def _dest_side(
         create=_call(shape.endpoint, create_params),
         update=update,
         update_id_param=update_id_param,
+        update_id_at=shape.update_id_at if update_id_param is not None else None,
         lookup=_lookup(shape, create_params),
         envelope=shape.envelope,
         batch_size=shape.batch_size,

@@ -23,7 +23,7 @@ from vitesse_graph.sandbox.answers import (
 )
 from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
-from vitesse_graph.sandbox.model import RecordModel, build_model, item_schema, items_place, stamp
+from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
 from vitesse_graph.sandbox.paging import BadPosition, cut, next_url
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
@@ -392,6 +392,12 @@ class Effects:
             return shape.envelope
         return locate_record(operation.body_schema, model.names) or ""
 
+    def _placed(self, request: Request, model: RecordModel, sent: Any) -> Any:
+        """What was sent, where the record holds it: `data.attributes` of a request is the record's `attributes`."""
+        inner = self._envelope(request.operation, model).rpartition(".")[2]
+        holds_it = inner in model.names and (inner in INNER or inner == model.record_at)
+        return {inner: sent} if holds_it else sent
+
     def _sent_records(self, request: Request, model: RecordModel) -> list[Any]:
         """The records in the request's body: several where the envelope is an array."""
         found = _each(request.body, self._envelope(request.operation, model))
@@ -413,9 +419,10 @@ class Effects:
     def _create(self, request: Request, model: RecordModel, collection: Collection, sent: Any) -> Entry:
         self._clock += 1
         base = model.generator.draw(_seeded_draw(f"{self._seed}:new:{self._clock}"), minimal=True)
-        record = merged(base, sent) if isinstance(base, dict) else dict(sent)
+        placed = self._placed(request, model, sent)
+        record = merged(base, placed) if isinstance(base, dict) else dict(placed)
         _hide(record, model)
-        stamp(record, model.schema, self._clock, is_new=True, sent=sent)
+        stamp(record, model.schema, self._clock, is_new=True, sent=placed)
         record = mend(record, model.generator.contract, base)
         if model.id_path:
             write_path(record, model.id_path, None)
@@ -428,9 +435,10 @@ class Effects:
         base: Any = entry.record
         if request.operation.endpoint.role == "replace":
             base = model.generator.draw(_seeded_draw(entry.id), minimal=True)
-        record = merged(base, sent)
+        placed = self._placed(request, model, sent)
+        record = merged(base, placed)
         _hide(record, model)
-        stamp(record, model.schema, self._clock, is_new=False, sent=sent)
+        stamp(record, model.schema, self._clock, is_new=False, sent=placed)
         record = mend(record, model.generator.contract, entry.record)
         collection.replace(entry, record, merged(entry.sent, sent) if entry.sent is not None else sent)
 

@@ -31,7 +31,7 @@ _UPDATED = re.compile(
     r"(_?(at|on|date|time|utc|timestamp|date_?utc))?$",
     re.I,
 )
-_INNER = ("attributes", "properties", "data")
+INNER = ("attributes", "properties", "data", "fields")
 
 
 @dataclass(slots=True)
@@ -181,11 +181,11 @@ def _stamp(
         return
     given = sent if isinstance(sent, dict) else {}
     for name, sub in properties.items():
-        if given.get(name) is not None and name not in _INNER and not is_marked(sub, "readOnly", root):
+        if given.get(name) is not None and name not in INNER and not is_marked(sub, "readOnly", root):
             continue
         if (is_new and _CREATED.match(name)) or _UPDATED.match(name):
             record[name] = _written(now, flatten(sub, root), record.get(name))
-        elif name in _INNER and name in record:
+        elif name in INNER and name in record:
             _stamp(record[name], properties_of(sub, root), root, now, is_new, given.get(name))
 
 

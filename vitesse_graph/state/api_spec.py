@@ -225,6 +225,8 @@ class DestShape(Model):
     natural_keys: list[str] = Field(default_factory=list)
     """Paths in the request body that identify a record (email, external reference), best first."""
     update: Endpoint | None = None
+    update_id_at: str | None = None
+    """Where an update's body must repeat the record's id (`data.id`), besides its path."""
     lookup: Endpoint | None = None
     """A list or search endpoint by which a record is found by natural key."""
     lookup_param: str | None = None
