@@ -39,6 +39,10 @@ class TwinStore(Protocol):
         """The stored records of an endpoint's collection."""
         ...
 
+    def shown(self, key: str) -> list[Any]:
+        """The stored records as that list shows them to a reader."""
+        ...
+
     def sent(self, key_or_path: str) -> list[Any]:
         """What clients wrote there, each record as last written."""
         ...
@@ -88,7 +92,7 @@ class _Twin:
     def expected(self) -> Counter[str]:
         """The records that should be at the destination now, in the form in which they are sent."""
         out: Counter[str] = Counter()
-        for item in self.source.records(self.source_shape.endpoint.key):
+        for item in self.source.shown(self.source_shape.endpoint.key):
             record = read(item, self.source_shape.record_at)
             transformed = self.mapping.apply(record)
             if transformed.errors or not self.contract.is_valid(transformed.body):
@@ -198,7 +202,16 @@ def _holder(record: Any, body: Any) -> Any:
 
 
 def _changed_fields(sent: Any, stored: Any, prefix: str = "") -> set[str]:
-    """Fields that both have and that differ; what only one side has is no difference (ids, write-only fields)."""
+    """Fields that both have and that differ.
+
+    No difference: what only one side has (ids, write-only fields), and what the API takes in one form
+    and shows in another (objects that are shown as ids).
+    """
+    if isinstance(sent, list) and isinstance(stored, list):
+        if len(sent) != len(stored):
+            return {prefix or "the record"} if _is_alike(sent, stored) else set()
+        pairs = [(one, other) for one, other in zip(sent, stored, strict=True) if type(one) is type(other)]
+        return {name for one, other in pairs for name in _changed_fields(one, other, prefix)}
     if not isinstance(sent, dict) or not isinstance(stored, dict):
         return set() if sent == stored or str(sent) == str(stored) else {prefix or "the record"}
     wrong: set[str] = set()
@@ -228,6 +241,11 @@ def _differences(expected: Counter[str], found: Counter[str]) -> list[str]:
     if surplus:
         lines.append(f"{len(surplus)} records arrived that should not have (or more than once)")
     return lines
+
+
+def _is_alike(sent: list[Any], stored: list[Any]) -> bool:
+    """Whether two lists hold the same kind of thing, as far as both hold anything."""
+    return {type(value) for value in sent} == {type(value) for value in stored}
 
 
 def _difference_paths(left: Any, right: Any, prefix: str = "") -> set[str]:
@@ -284,21 +302,27 @@ def _change_some(twin: _Twin, mapping: MappingLogic) -> int:
 
 
 def _changed(twin: _Twin, record: Any, path: str) -> dict[str, Any] | None:
-    """A top-level text with a suffix that both contracts and the mapping take; None where none fits."""
-    value = record.get(path) if "." not in path and "[]" not in path else None
+    """A text outside of lists with a suffix that both contracts and the mapping take; None where none fits."""
+    value = read(record, path) if "[" not in path else None
     before = twin.mapping.apply(record)
     if not isinstance(value, str) or not value or before.errors or not twin.contract.is_valid(before.body):
         return None
     for new in (f"{value} jr", f"{value}2", f"x{value}"):
-        if not twin.source_contract.is_valid({**record, path: new}):
+        changed = _with(record, path.split("."), new)
+        if not twin.source_contract.is_valid(changed):
             continue  # the source would not show it so
-        after = twin.mapping.apply({**record, path: new})
+        after = twin.mapping.apply(changed)
         if not after.errors and after.body != before.body and twin.contract.is_valid(after.body):
-            return {path: new}
+            return _placed(path, new)
     return None
 
 
-def _placed(record_at: str, changes: dict[str, Any]) -> dict[str, Any]:
+def _with(record: Any, path: list[str], value: Any) -> Any:
+    """A copy of the record with another value at a path that it has."""
+    return {**record, path[0]: _with(record[path[0]], path[1:], value) if path[1:] else value}
+
+
+def _placed(record_at: str, changes: Any) -> Any:
     for name in reversed(record_at.split(".") if record_at else []):
         changes = {name: changes}
     return changes

@@ -154,6 +154,12 @@ class Effects:
             self.collection(Place(path, (), None), {})
         return [entry for collection in model.scopes.values() for entry in collection]
 
+    def shown(self, key: str) -> list[Any]:
+        """The records as the list with this key shows them. Raises NotFoundError."""
+        items = self._items_of(self.operation(key))
+        entries = self.entries(key)
+        return [entry.record if items is None else self._mended(items[1], entry) for entry in entries]
+
     def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
         """Merges `changes` into a stored record and sets its time of change."""
         entry = self.entries(key_or_path)[position]
