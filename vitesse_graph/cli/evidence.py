@@ -60,6 +60,7 @@ def _show(run: dict[str, Any], calls: bool) -> None:
     for step in (twin or {}).get("steps", []):
         said = "; ".join(step["differences"]) or f"{step['found']} of {step['expected']} as they should be"
         lines.append([f"twin: {step['name']}", "", said])
+    lines += [["twin: skipped", "", line] for line in (twin or {}).get("skipped", [])]
     if lines:
         print_table("found", ["what", "where", "detail"], lines)
     print_table(

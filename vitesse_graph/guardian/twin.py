@@ -313,7 +313,7 @@ def _changed(twin: _Twin, record: Any, path: str) -> dict[str, Any] | None:
             continue  # the source would not show it so
         after = twin.mapping.apply(changed)
         if not after.errors and after.body != before.body and twin.contract.is_valid(after.body):
-            return _placed(path, new)
+            return dict(_placed(path, new))
     return None
 
 

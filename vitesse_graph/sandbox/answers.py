@@ -157,7 +157,7 @@ def _put_status(body: Any, root: JsonSchema, status: int) -> None:
         sub = properties_of(root, root).get(name)
         inner = body.get(name) if isinstance(body, dict) else None
         first = inner[0] if isinstance(inner, list) and inner else inner
-        holders.append((first, items_of(sub, root) or sub))
+        holders.append((first, items_of(sub, root) or (sub if isinstance(sub, dict) else {})))
     for holder, schema in holders:
         if not isinstance(holder, dict):
             continue
