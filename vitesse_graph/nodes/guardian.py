@@ -13,6 +13,7 @@ from vitesse_graph.nodes.shadow import shadow_targets
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.definition import Call
 from vitesse_graph.state.testing import ShadowCall, TestResults
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
@@ -20,6 +21,11 @@ DEFAULT_SAMPLE_SIZE = 100
 MOST_CALLS, MOST_BODIES = 1_000, 200
 SAMPLES_ON_WHITEBOARD = 3
 SAMPLE_BODY_CHARACTERS = 600
+
+
+def given_to(call: Call) -> dict[str, str]:
+    """The parameters of a call by name, as the deployed integration will send them."""
+    return {**call.query, **call.path_params}
 
 
 class KeptCalls:
@@ -132,8 +138,8 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             dest_operation=targets.dest_operation,
             dest_others=targets.dest_others,
             dest_list=targets.dest_list,
-            source_params=targets.definition.source.read.path_params,
-            dest_params=targets.definition.dest.create.path_params,
+            source_params=given_to(targets.definition.source.read),
+            dest_params=given_to(targets.definition.dest.create),
             synthetic=targets.synthetic,
             mapping=state.mapping_logic,
             sample_size=sample_size,

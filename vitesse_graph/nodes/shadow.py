@@ -119,12 +119,17 @@ async def shadow_targets(
     from vitesse_graph.guardian import AppTarget, shadow_records
     from vitesse_graph.sandbox import create_sandbox
 
-    definition = build_definition(state, pair.source_shape, pair.dest_shape, version=1)
-    source_side, dest_side = definition.source, definition.dest
-    source_key, dest_key = pair.source_shape.endpoint.key, pair.dest_shape.endpoint.key
-    source_operation, dest_operation = await asyncio.gather(
-        asyncio.to_thread(pair.source.operation, source_key), asyncio.to_thread(pair.dest.operation, dest_key)
+    source_operation, dest_operation = await pair.operations()
+    definition = build_definition(
+        state,
+        pair.source_shape,
+        pair.dest_shape,
+        version=1,
+        source_operation=source_operation,
+        dest_operation=dest_operation,
     )
+    source_side, dest_side = definition.source, definition.dest
+    source_key = pair.source_shape.endpoint.key
     mode = choose_mode(
         state.shadow_mode, source_side, dest_side, skip_destructive=state.skip_destructive is not False
     )

@@ -56,7 +56,7 @@ async def run_twin_for(
     dest = create_sandbox(pair.dest, seed=seed, records=0)
     try:
         async with _served(source) as source_url, _served(dest) as dest_url:
-            definition = _definition(state, pair, {"source": source_url, "dest": dest_url})
+            definition = await _definition(state, pair, {"source": source_url, "dest": dest_url})
             async with _running(services, definition) as url:
 
                 async def sync() -> SyncReport:
@@ -108,7 +108,7 @@ def _since(began: float) -> float:
     return round(time.perf_counter() - began, 3)
 
 
-def _definition(
+async def _definition(
     state: SharedWhiteboardState, pair: OpenedPair, urls: dict[str, str]
 ) -> IntegrationDefinition:
     """What would be deployed, pointed at the sandboxes: no real credential, no schedule, no rate limit."""
@@ -119,8 +119,15 @@ def _definition(
         "schedule": None,
         "deployment_config": None,
     }
+    source_operation, dest_operation = await pair.operations()
     definition = build_definition(
-        state.model_copy(update=changes), pair.source_shape, pair.dest_shape, version=1, base_urls=urls
+        state.model_copy(update=changes),
+        pair.source_shape,
+        pair.dest_shape,
+        version=1,
+        base_urls=urls,
+        source_operation=source_operation,
+        dest_operation=dest_operation,
     )
     return definition.model_copy(
         update={

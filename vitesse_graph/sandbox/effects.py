@@ -33,7 +33,8 @@ from vitesse_graph.sandbox.store import Collection, Entry
 from vitesse_graph.state.api_spec import DestShape, Incremental
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, RecordGenerator
-from vitesse_graph.synthetic.schemas import steps
+from vitesse_graph.synthetic.contract import is_marked
+from vitesse_graph.synthetic.schemas import at_path, steps
 
 _SCOPED_RECORDS = 10
 _MAX_SCOPES = 2_000
@@ -430,9 +431,19 @@ class Effects:
         _hide(record, model)
         stamp(record, model.schema, self._clock, is_new=True, sent=placed)
         record = mend(record, model.generator.contract, base)
-        if model.id_path:
+        keep_id = self._is_id_given(request, model, placed)
+        if model.id_path and not keep_id:
             write_path(record, model.id_path, None)
-        return collection.add(record, sent=sent)
+        return collection.add(record, sent=sent, keep_id=keep_id)
+
+    def _is_id_given(self, request: Request, model: RecordModel, placed: Any) -> bool:
+        """Whether the client gave an id where the operation takes one: declared for requests, not `readOnly`."""
+        if not model.id_path or read_path(placed, model.id_path) in (None, ""):
+            return False
+        schema = request.operation.body_schema
+        envelope = self._envelope(request.operation, model)
+        found = at_path(schema, f"{envelope}.{model.id_path}" if envelope else model.id_path, schema)
+        return found is not None and not is_marked(found, "readOnly", schema)
 
     def _update(
         self, request: Request, model: RecordModel, collection: Collection, entry: Entry, sent: Any

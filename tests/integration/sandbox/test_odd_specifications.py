@@ -333,6 +333,17 @@ async def test_what_is_write_only_is_taken_and_never_shown(tmp_path: Path) -> No
     assert b"password" not in made.raw + listed.raw
 
 
+async def test_an_id_that_the_client_may_choose_is_kept_and_found_again(tmp_path: Path) -> None:
+    _, target = await opened(ODD, tmp_path)
+    kind = "application/vnd.odd+json"
+    body = {"id": "mine", "kind": "cat", "lives": 3}
+    made = await target.call(Call("POST", "/Animal", body=body, content_type=kind))
+    assert made.value()["id"] == "mine"
+    assert (await target.call(Call("GET", "/Animal/mine"))).value()["lives"] == 3
+    again = await target.call(Call("POST", "/Animal", body={**body, "lives": 4}, content_type=kind))
+    assert (again.status, again.value()["lives"]) == (201, 4)
+
+
 async def test_bytes_parts_and_bodies_without_any_schema_are_taken(tmp_path: Path) -> None:
     app, target = await opened(ODD, tmp_path)
     sent = await target.call(Call("POST", "/bytes", body={"any": 1}, content_type="application/octet-stream"))
