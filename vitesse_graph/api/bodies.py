@@ -13,6 +13,7 @@ from vitesse_graph.state.discovery import DiscoveryResult
 from vitesse_graph.state.mapping import MappingHint, Transformation
 from vitesse_graph.state.request import MAX_INTENT_CHARACTERS
 from vitesse_graph.state.review import DecisionType, GateName
+from vitesse_graph.state.testing import ShadowMode
 
 SPEC_URL = "https://api.example.com/openapi.json"
 MAX_SYNC_FREQUENCY = 200
@@ -139,6 +140,13 @@ class Test(Body):
 
     test_sample_size: Whole = Field(5, ge=1, le=100)
     skip_destructive: bool = True
+    shadow_mode: ShadowMode | None = Field(
+        None,
+        description="sandbox, live-read (real reads, writes to a sandbox) or live (real writes; needs skip_destructive false). Without: live-read where there is a credential.",
+    )
+    run_twin: bool | None = Field(
+        None, description="Also run the deployable runtime against two sandboxes; any difference fails."
+    )
 
 
 class Deploy(Body):

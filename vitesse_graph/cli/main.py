@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "harvest": ("knowledge", "harvest", "Read specifications into the knowledge store."),
     "integrations": ("manage", "integrations", "List integrations."),
     "status": ("manage", "status", "Where one integration stands."),
+    "tests": ("evidence", "tests", "What the last test of an integration found, and its calls."),
     "sync": ("records", "sync", "Run a sync now, or show what it would do."),
     "heal": ("manage", "heal", "Diagnose and repair an active integration."),
     "chaos": ("chaos", "chaos", "Break a pair of APIs on purpose, in sandboxes, and see what heals."),

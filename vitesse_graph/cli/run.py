@@ -141,13 +141,23 @@ async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
 @click.option("--before-deploy", is_flag=True, help="Ask only before deploying.")
 @click.option("--no-ask", is_flag=True, help="Stop at the first gate instead of asking here.")
 @click.option("--target", help="Where to deploy: process (default) or another installed target.")
+@click.option("--samples", type=click.IntRange(1, 10_000), help="Shadow calls of the test (100).")
+@click.option(
+    "--shadow-mode",
+    type=click.Choice(["sandbox", "live-read", "live"]),
+    help="Where shadow calls go; without: real APIs are read where there is a credential, never written to.",
+)
+@click.option(
+    "--allow-writes", is_flag=True, help="With --shadow-mode live: test by writing to the real destination."
+)
+@click.option("--twin", is_flag=True, help="Also test the deployable runtime itself against two sandboxes.")
 @click.option("--schedule", help='How often to sync: hourly, "every 30 minutes", or cron.')
 @click.option(
     "--sync/--no-sync", "sync_after", default=True, show_default=True, help="Run a first sync when active."
 )
 @json_option
 def run(
-    approve_all: bool, before_deploy: bool, no_ask: bool, sync_after: bool, as_json: bool, **given: str | None
+    approve_all: bool, before_deploy: bool, no_ask: bool, sync_after: bool, as_json: bool, **given: Any
 ) -> int:
     """From an intent to an active integration; asks at each gate unless told not to."""
     from vitesse_graph.state.context import VitesseContext
@@ -162,6 +172,10 @@ def run(
         "dest_auth": given["dest_auth"],
         "deployment_target": given["target"],
         "schedule": given["schedule"],
+        "test_sample_size": given["samples"],
+        "shadow_mode": given["shadow_mode"],
+        "skip_destructive": False if given["allow_writes"] else None,
+        "run_twin": True if given["twin"] else None,
     }
     request = {key: value for key, value in request.items() if value is not None}
     if not request["user_intent"] and not ("source" in request and "dest" in request):

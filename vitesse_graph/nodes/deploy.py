@@ -42,6 +42,7 @@ async def next_definition(
     """The definition with its version: the live one's own when nothing differs, else the next."""
     live = await services.registry.latest_version(state.workflow_id)
     version = int(live["version"]) if live else 1
+    source_operation, dest_operation = await pair.operations()
     definition = build_definition(
         state,
         pair.source_shape,
@@ -49,6 +50,8 @@ async def next_definition(
         version=version,
         base_urls=base_urls,
         batch_size=services.settings.batch_size,
+        source_operation=source_operation,
+        dest_operation=dest_operation,
     ).model_copy(update=await _alerts(services, state.workflow_id))
     if (
         live is None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from vitesse_graph.errors import SpecError
 from vitesse_graph.services import Services
-from vitesse_graph.state.api_spec import DestShape, SourceShape
+from vitesse_graph.state.api_spec import DestShape, OperationDetail, SourceShape
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
@@ -24,6 +24,14 @@ class OpenedPair:
     dest: SpecReader
     source_shape: SourceShape
     dest_shape: DestShape
+
+    async def operations(self) -> tuple[OperationDetail, OperationDetail]:
+        """The source's list and the destination's create, in detail."""
+        source, dest = await asyncio.gather(
+            asyncio.to_thread(self.source.operation, self.source_shape.endpoint.key),
+            asyncio.to_thread(self.dest.operation, self.dest_shape.endpoint.key),
+        )
+        return source, dest
 
 
 async def open_pair(services: Services, state: SharedWhiteboardState) -> OpenedPair:

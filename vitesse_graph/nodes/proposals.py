@@ -141,6 +141,10 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             f"{results.calls_made} shadow calls ({results.mode}), data quality {results.data_quality:.2f}, "
             f"reliability {results.reliability:.2f}, seed {results.seed}\n" + _list(points)
         )
+        if results.twin is not None:
+            steps = (f"{s.name}: {s.found} of {s.expected} as they should be" for s in results.twin.steps)
+            outcome = "no difference" if results.twin.passed else "**differs**"
+            parts.append(f"### Twin: {outcome}\n" + _list([*steps, *results.twin.skipped]))
     args = state.deployment_config.dump() if state.deployment_config else {}
     if plan is not None:
         parts.append(

@@ -253,6 +253,16 @@ class Registry(Queries):
             },
         )
 
+    async def test_runs(self, integration_id: str, limit: int = 5) -> list[dict[str, Any]]:
+        """`mapping_version, seed, health_score, passed, results, created_at` of the last guardian runs, newest first."""
+        return await self._run(
+            sql.SQL(
+                "SELECT mapping_version, seed, health_score, passed, results, created_at FROM vitesse.test_results "
+                "WHERE integration_id = %(id)s ORDER BY created_at DESC LIMIT %(limit)s"
+            ),
+            {"id": integration_id, "limit": limit},
+        )
+
     async def audit(
         self,
         integration_id: str,

@@ -24,7 +24,14 @@ from yarl import URL
 
 from vitesse_graph.runtime.classify import Element, as_id, batch_elements, body_error
 from vitesse_graph.runtime.client import Answer, ApiClient
-from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies, put, rewrap
+from vitesse_graph.runtime.encoding import (
+    array_path,
+    encode,
+    idempotency_key,
+    merge_bodies,
+    rewrap,
+    with_value,
+)
 from vitesse_graph.runtime.fields import at, dig, steps_of
 from vitesse_graph.runtime.plan import UNKNOWN_OUTCOME, Action, Work, fold
 from vitesse_graph.state.definition import Call, IntegrationDefinition
@@ -87,7 +94,7 @@ class DestWriter:
         if job.action == "update" and self._dest.update_envelope is not None:
             body = rewrap(body, self._dest.envelope, self._dest.update_envelope)
         if job.action == "update" and self._dest.update_id_at and job.works[0].dest_id is not None:
-            body = put(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
+            body = with_value(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
         job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
             parts = [part for work in job.works for part in (work.key, work.hash, work.after) if part]
@@ -108,6 +115,8 @@ class DestWriter:
     # -- sending -----------------------------------------------------------------------------------
 
     async def _send(self, job: Job) -> None:
+        if job.action == "update" and self._dest.update_id_at is not None:
+            self._build(job)  # the id that the body repeats may have been looked up since
         method, url, headers = self._request(job)
         started, answered_before = self._client.clock(), self._answered
         while True:

@@ -284,19 +284,21 @@ def _update(found: Indexed, index: Sequence[Indexed]) -> Endpoint | None:
 
 
 def _update_id_at(reader: Reader, shape: DestShape, index: Sequence[Indexed]) -> str | None:
-    """Where the update's body demands the id that its path carries already (JSON:API: `data.id`)."""
-    if shape.update is None or shape.id_at is None or "[" in shape.id_at:
+    """Where the update's body requires the record's `id`: beside the envelope (JSON:API's `data.id`) or at the top."""
+    update = shape.update
+    other = next((one for one in index if update is not None and one.endpoint.key == update.key), None)
+    body = best_body(reader.request_bodies(other.raw)) if other is not None else None
+    if body is None or "[]" in shape.envelope:
         return None
-    raw = next((other.raw for other in index if other.endpoint.key == shape.update.key), None)
-    body = best_body(reader.request_bodies(raw)) if raw is not None else None
-    if body is None:
-        return None
-    *parents, leaf = shape.id_at.split(".")
-    node: Any = BoundedWriter(reader.flattener).write(body.schema, OBJECT_LEVELS)
-    for step in parents:
-        node = node.get("properties", {}).get(step) if isinstance(node, dict) else None
-    is_demanded = isinstance(node, dict) and leaf in node.get("required", ())
-    return shape.id_at if is_demanded else None
+    flattener = reader.flattener
+    for holder in dict.fromkeys((shape.envelope.rpartition(".")[0], "")):
+        node = flattener.flat(descend(reader, body.schema, holder))
+        field = flattener.properties(node).get("id")
+        if field is None or "id" not in (node.get("required") or []):
+            continue
+        if not flattener.flat(field).get("readOnly") and flattener.type_of(field) in ("string", ""):
+            return f"{holder}.id" if holder else "id"
+    return None
 
 
 def _idempotency_header(reader: Reader, found: Indexed) -> str | None:

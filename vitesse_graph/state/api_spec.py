@@ -226,7 +226,7 @@ class DestShape(Model):
     """Paths in the request body that identify a record (email, external reference), best first."""
     update: Endpoint | None = None
     update_id_at: str | None = None
-    """Where the update's body wants the record's id besides its path (`data.id`); None: nowhere."""
+    """Where an update's body must repeat the record's id (`data.id`), besides its path."""
     lookup: Endpoint | None = None
     """A list or search endpoint by which a record is found by natural key."""
     lookup_param: str | None = None

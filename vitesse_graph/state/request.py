@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vitesse_graph.state.references import ensure_no_credential_in, ensure_reference
+from vitesse_graph.state.testing import ShadowMode
 
 MAX_INTENT_CHARACTERS = 4_000
 
@@ -80,6 +81,16 @@ class IntegrationRequest(BaseModel):
     )
     skip_destructive: bool | None = Field(
         None, title="Never write to a real API while testing", description="True when empty."
+    )
+    shadow_mode: ShadowMode | None = Field(
+        None,
+        title="Where shadow calls go",
+        description="sandbox: only sandboxes; live-read: real APIs are read, writes go to a sandbox; live: real writes, needs skip_destructive=false. Empty: live-read where there is a credential.",
+    )
+    run_twin: bool | None = Field(
+        None,
+        title="Twin before deploy",
+        description="Run the deployable runtime itself against two sandboxes, and fail on any difference.",
     )
     user_constraints: dict[str, Any] | None = Field(None, title="Constraints")
     user_preferences: dict[str, Any] | None = Field(None, title="Preferences")

@@ -17,6 +17,7 @@ from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.mapping import MappingHint, Transformation
 from vitesse_graph.state.references import ensure_no_credential_in
+from vitesse_graph.state.testing import ShadowMode
 
 DecisionType = Literal["approve", "edit", "retry", "reject"]
 GateName = Literal["review_discovery", "review_ingest", "review_map", "review_guardian"]
@@ -71,6 +72,8 @@ class TestParameters(_Strict):
 
     test_sample_size: int | None = Field(None, ge=1, le=10_000)
     skip_destructive: bool | None = None
+    shadow_mode: ShadowMode | None = None
+    run_twin: bool | None = None
 
 
 class DeployParameters(DeploymentConfig):

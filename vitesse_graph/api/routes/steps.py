@@ -129,7 +129,7 @@ async def prove(
     body: Annotated[bodies.Test | None, Body()] = None,
 ) -> JSONResponse:
     """Approves the mapping and tests it; status `deploying` when health reaches 70, else `testing`."""
-    parameters = (body or bodies.Test()).model_dump()
+    parameters = (body or bodies.Test()).model_dump(exclude_none=True)
     return await _run_step(request, api, caller, integration_id, "test", parameters)
 
 
