@@ -83,6 +83,9 @@ class Services:
     async def undeploy(self, integration_id: str, deployment: Deployment) -> None:
         """Takes down the workload and what was started beside it."""
         await self.deployer(deployment.target).destroy(integration_id)
+        if deployment.sandboxes and deployment.target != "process":
+            # sandboxes are local processes whatever the target
+            await self.deployer("process").destroy(integration_id)
         await self.registry.audit(integration_id, "undeploy", detail={"target": deployment.target})
 
     async def aclose(self) -> None:

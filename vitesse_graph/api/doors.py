@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
-from fastapi.responses import JSONResponse, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
 
@@ -86,9 +86,7 @@ class Api:
 
 def context_for(caller: Principal, approvals: Approvals = "every_step", **more: Any) -> VitesseContext:
     """The run's context: whoever runs it through REST is its actor."""
-    return VitesseContext(
-        approvals=approvals, actor=caller.id, may_deploy=caller.may("approver"), **more
-    )
+    return VitesseContext(approvals=approvals, actor=caller.id, may_deploy=caller.may("approver"), **more)
 
 
 def get_api(request: Request) -> Api:
@@ -200,7 +198,9 @@ def _refused(error: Exception, request: Request) -> JSONResponse:
     if isinstance(cause, Refusal) and not isinstance(error, Refusal):
         error = cause  # raised while the body was read, and wrapped since
     if isinstance(error, RequestValidationError) and _is_no_json(request):
-        error = Refusal(422, "the body is taken as text: send it with the header Content-Type: application/json")
+        error = Refusal(
+            422, "the body is taken as text: send it with the header Content-Type: application/json"
+        )
     said = {"integration_id": request.path_params.get("integration_id")}
     problem = problem_of(error, **{name: value for name, value in said.items() if value})
     return as_response(problem, error.headers if isinstance(error, Refusal) else None)

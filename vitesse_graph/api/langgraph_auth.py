@@ -152,10 +152,10 @@ async def create_run(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
     goes_around = bool(command.get("goto") or command.get("update"))
     if skips_gates or goes_around or context.get("heal_approval") == "never":
         _ensure(ctx, "approver")
-    if not caller.may("approver") and command.get("resume") is not None:
-        # Told early where it can be; the gate itself refuses whoever may not answer it.
-        if await _deploying_gate_waits(value.get("thread_id")):
-            _ensure(ctx, "approver")
+    # Told early where it can be; the gate itself refuses whoever may not answer it.
+    is_answer = not caller.may("approver") and command.get("resume") is not None
+    if is_answer and await _deploying_gate_waits(value.get("thread_id")):
+        _ensure(ctx, "approver")
     await _check_input(caller, arguments.get("input"))
     if value.get("thread_id") is not None:
         # on record, with its tenant, before the run starts
