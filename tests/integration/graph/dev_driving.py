@@ -35,6 +35,8 @@ async def dev_server(data_dir: Path, stands: Stands, log: Path, **more: str) -> 
         "TEST_SHOP_TOKEN": stands.shopify_token,
         "TEST_CRM_KEY": stands.credo_api_key,
         "LANGGRAPH_CLI_NO_ANALYTICS": "1",
+        # other tests' deployments are in the same database, and not to be healed
+        "VITESSE_MONITOR_INTERVAL_SECONDS": "0",
         **more,
     }
     with log.open("ab") as output:

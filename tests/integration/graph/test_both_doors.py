@@ -18,6 +18,7 @@ from dev_driving import dev_server
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from vitesse_graph.api.lookout import CRON, ensure_cron, schedule_of
 from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.demo.stands import Stands, run_stands
 from vitesse_graph.registry.keys import ApiKeys, Role
@@ -77,7 +78,13 @@ async def world(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Asy
     log = tmp_path_factory.mktemp("dev") / "dev.log"
     async with (
         run_stands() as stands,
-        dev_server(data_dir, stands, log, DATABASE_URL=settings.database_url.get_secret_value()) as url,
+        dev_server(
+            data_dir,
+            stands,
+            log,
+            DATABASE_URL=settings.database_url.get_secret_value(),
+            VITESSE_MONITOR_INTERVAL_SECONDS="86400",
+        ) as url,
     ):
         yield World(url=url, keys=keys, request=_request(stands), settings=settings)
     assert "BlockingError" not in log.read_text()
@@ -218,8 +225,14 @@ async def test_a_secret_in_place_of_a_reference_is_refused_before_the_server_kee
         assert await admin.threads.runs.list(thread_id) == []
 
 
-async def test_an_approver_deploys_through_the_thread_api_and_rest_takes_it_down(world: World) -> None:
-    async with world.caller("operator") as operator, world.caller("approver") as approver:
+async def test_an_approver_deploys_through_the_thread_api_the_monitor_looks_and_rest_takes_it_down(
+    world: World,
+) -> None:
+    async with (
+        world.caller("operator") as operator,
+        world.caller("approver") as approver,
+        world.caller("admin") as admin,
+    ):
         thread_id = await _started(operator, world.request, "approve", "approve", "approve")
         done = await approver.resume(thread_id)
         assert done["status"] == "active"
@@ -228,6 +241,10 @@ async def test_an_approver_deploys_through_the_thread_api_and_rest_takes_it_down
             assert (shown["status"], shown["data"]["deployment"]["status"]) == ("active", "running")
             synced = await operator.rest.post(f"/integrations/{thread_id}/sync")
             assert synced.json()["data"]["sync"]["status"] == "completed"
+            looked = await admin.threads.runs.wait(None, "monitor", input={})
+            assert looked == {"integrations": 1, "decisions": {}}
+            with refused(403):
+                await operator.threads.runs.wait(None, "monitor", input={})
             audited = (await approver.rest.get(f"/integrations/{thread_id}/audit")).json()["data"]["entries"]
             who = (await approver.rest.get("/status")).json()["data"]["caller"]["id"]
             assert ("deploy", who) in {(entry["action"], entry["actor"]) for entry in audited}
@@ -235,3 +252,16 @@ async def test_an_approver_deploys_through_the_thread_api_and_rest_takes_it_down
             gone = await approver.rest.delete(f"/integrations/{thread_id}")
         assert gone.status_code == 200
         assert thread_id not in {t["thread_id"] for t in await operator.threads.threads.search(limit=100)}
+
+
+async def test_one_cron_drives_the_monitor_as_the_settings_say(world: World) -> None:
+    async with world.caller("admin") as admin:
+        for _ in range(100):  # it is made once the server has started
+            if found := await admin.threads.crons.search(metadata=CRON):
+                break
+            await asyncio.sleep(0.2)
+        assert [cron["schedule"] for cron in found] == [schedule_of(86_400)]
+        for seconds, schedules in ((300.0, ["*/5 * * * *"]), (300.0, ["*/5 * * * *"]), (0.0, [])):
+            assert await ensure_cron(admin.threads, interval_seconds=seconds)
+            found = await admin.threads.crons.search(metadata=CRON)
+            assert [cron["schedule"] for cron in found] == schedules

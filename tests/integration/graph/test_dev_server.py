@@ -35,7 +35,7 @@ async def test_studio_can_drive_a_thread_from_intent_to_the_last_gate(
     log = tmp_path / "dev.log"
     thread_id = str(uuid.uuid4())
     async with dev_server(data_dir, stands, log) as url, get_client(url=url) as client:
-        assistant = (await client.assistants.search())[0]
+        assistant = (await client.assistants.search(graph_id="vitesse"))[0]
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert "user_intent" in schemas["input_schema"]["properties"]
         assert "approvals" in schemas["context_schema"]["properties"]
