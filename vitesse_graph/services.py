@@ -85,6 +85,9 @@ class Services:
         await self.deployer(deployment.target).destroy(integration_id)
         # without an address the monitor no longer looks for a runtime that is meant to be gone
         await self.registry.save_integration(integration_id, service_url=None)
+        if deployment.sandboxes and deployment.target != "process":
+            # sandboxes are local processes whatever the target
+            await self.deployer("process").destroy(integration_id)
         await self.registry.audit(integration_id, "undeploy", detail={"target": deployment.target})
 
     async def aclose(self) -> None:

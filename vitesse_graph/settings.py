@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     batch_size: int = Field(100, ge=1, validation_alias="BATCH_SIZE")
     sync_interval_seconds: int | None = Field(None, validation_alias="SYNC_INTERVAL_SECONDS")
     monitor_interval_seconds: float = Field(60.0, validation_alias="VITESSE_MONITOR_INTERVAL_SECONDS")
+    """How often the monitor looks; 0: a LangGraph server makes no cron for it."""
 
     # serving
     secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")

@@ -94,15 +94,13 @@ class ProcessDeployer(Deployer):
         async with self._lock(integration_id):
             home = self._home(integration_id)
             # Everything below the folder goes, also what was started beside the runtime (sandboxes).
-            roots = {spec.parent.parent for spec in home.rglob("spec.json")}
             stops = [
                 ProcessSupervisor(root).remove(name, grace_seconds=_DRAIN_SECONDS)
-                for root in roots
-                for name in ProcessSupervisor(root).names()
+                for root, name in await asyncio.to_thread(_started_below, home)
             ]
             await asyncio.gather(*stops)
             await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-        self._lock_path(integration_id).unlink(missing_ok=True)
+        await asyncio.to_thread(self._lock_path(integration_id).unlink, missing_ok=True)
         return Deployment(
             target=self.target,
             workload_id=integration_id,
@@ -126,7 +124,7 @@ class ProcessDeployer(Deployer):
             raise NotFoundError(f"{integration_id} is not deployed as a process")
         supervisor = ProcessSupervisor(self._home(integration_id))
         found: list[str] = []
-        for name in reversed(self._starts(integration_id)):
+        for name in reversed(await asyncio.to_thread(self._starts, integration_id)):
             if len(found) >= lines:
                 break
             text = await asyncio.to_thread(supervisor.logs, name, lines - len(found))
@@ -143,11 +141,8 @@ class ProcessDeployer(Deployer):
             return self._deployment(before, time.monotonic() - started)
         environment = self._environment(definition)
         supervisor = ProcessSupervisor(self._home(integration_id))
-        name = self._next_start(integration_id)
-        folder = supervisor.folder(name)
-        folder.mkdir(parents=True, mode=0o700)
-        file = folder / "definition.json"
-        file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+        name = await asyncio.to_thread(self._next_start, integration_id)
+        file = await asyncio.to_thread(_write_definition, supervisor.folder(name), definition)
         argv = [
             sys.executable,
             "-m",
@@ -186,7 +181,7 @@ class ProcessDeployer(Deployer):
             reason = str(error).removeprefix(name).strip()
             raise DeployError(f"the runtime of {integration_id} {reason}{went_on}", log_tail=tail) from error
         deployment = self._deployment(running, time.monotonic() - started)
-        self._set_current(integration_id, {**deployment.dump(), "start": name})
+        await asyncio.to_thread(self._set_current, integration_id, {**deployment.dump(), "start": name})
         if before is not None:
             await supervisor.stop(before.name, grace_seconds=_DRAIN_SECONDS)
         await self._sweep(integration_id, keep=name)
@@ -195,7 +190,7 @@ class ProcessDeployer(Deployer):
     async def _sweep(self, integration_id: str, *, keep: str) -> None:
         """Whatever else still runs is stopped; files of old starts go, the last few stay for their logs."""
         supervisor = ProcessSupervisor(self._home(integration_id))
-        starts = self._starts(integration_id)
+        starts = await asyncio.to_thread(self._starts, integration_id)
         for name in starts:
             if name != keep:
                 await supervisor.stop(name, grace_seconds=_DRAIN_SECONDS)
@@ -290,6 +285,18 @@ class ProcessDeployer(Deployer):
             yield
         finally:
             os.close(descriptor)
+
+
+def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / "definition.json"
+    file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+    return file
+
+
+def _started_below(home: Path) -> list[tuple[Path, str]]:
+    roots = {spec.parent.parent for spec in home.rglob("spec.json")}
+    return [(root, name) for root in roots for name in ProcessSupervisor(root).names()]
 
 
 def _redacted(text: str, environment: dict[str, str], definition: IntegrationDefinition) -> str:

@@ -79,7 +79,6 @@ class ProcessSupervisor:
         """
         await self.stop(name)
         folder = self.folder(name)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         wants_port = any("{port}" in part for part in (*argv, health_url, ready_url or ""))
         port = free_port() if wants_port else urlsplit(health_url).port
 
@@ -95,8 +94,7 @@ class ProcessSupervisor:
             "grace_seconds": grace_seconds,
             "label": label or {},
         }
-        (folder / "process.json").unlink(missing_ok=True)
-        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        await asyncio.to_thread(_lay_out, folder, spec)
         await self._spawn(folder, env)
         urls = [filled(url) for url in (health_url, ready_url) if url]
         try:
@@ -191,6 +189,13 @@ class ProcessSupervisor:
                 break
             found = _tail(self.folder(name) / path, lines - len(found)) + found
         return "\n".join(found)
+
+
+def _lay_out(folder: Path, spec: dict[str, Any]) -> None:
+    """The folder as the supervising process wants to find it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "process.json").unlink(missing_ok=True)
+    (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
 def _tail(path: Path, lines: int) -> list[str]:

@@ -244,6 +244,9 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
         return noted
+    if not context.may_deploy:
+        # A server checks roles when it accepts a run; this run may have waited since, behind another.
+        return {"review_error": "an answer to this gate takes the role approver"}
     if decision.type == "approve" and not has_passed:
         refused = (
             f"health {state.health_score or 0:.0f} has not passed, so it cannot be approved: "

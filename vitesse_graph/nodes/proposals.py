@@ -6,6 +6,7 @@ The summary puts the weakest points first: a person has little time and should s
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from vitesse_graph.state.mapping import MappingLogic, Transformation
@@ -165,6 +166,13 @@ _PROPOSALS: dict[GateName, Callable[[SharedWhiteboardState], tuple[dict[str, Any
 }
 
 
+@cache
+def _editable(gate: GateName) -> dict[str, Any]:
+    """The schema of what may be edited; made once, because that takes longer than all else in a gate."""
+    schema: dict[str, Any] = DECISIONS[gate].model_json_schema()["properties"]["edited"]
+    return schema
+
+
 def build_proposal(gate: GateName, state: SharedWhiteboardState) -> dict[str, Any]:
     """The interrupt's payload: plain JSON, the same for the same state."""
     args, summary = _PROPOSALS[gate](state)
@@ -182,7 +190,7 @@ def build_proposal(gate: GateName, state: SharedWhiteboardState) -> dict[str, An
             {
                 "action_name": gate,
                 "allowed_decisions": ["approve", "edit", "reject", "respond"],
-                "args_schema": DECISIONS[gate].model_json_schema()["properties"]["edited"],
+                "args_schema": _editable(gate),
             }
         ],
     }

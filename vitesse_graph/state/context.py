@@ -30,3 +30,7 @@ class VitesseContext(BaseModel):
         description="Whether a repair asks a person: never, risky (when it is more than renames and additions) or always; empty: as the integration's own policy says.",
     )
     actor: str = Field("", description="Who runs this, for the audit log.")
+    may_deploy: bool = Field(
+        True,
+        description="Whether the actor may answer the gate before deploying; a server sets it by role.",
+    )

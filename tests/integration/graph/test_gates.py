@@ -85,6 +85,22 @@ async def test_of_two_answers_at_once_one_wins_and_the_other_is_told(
     assert "busy" in str(refused[0]) or "answered" in str(refused[0])
 
 
+async def test_who_may_not_deploy_cannot_answer_the_last_gate_however_late_the_answer_runs(
+    service: IntegrationService, request_body: dict[str, Any], thread_id: str
+) -> None:
+    """A LangGraph server may run an answer long after it was accepted, when another gate waits."""
+    operator = VitesseContext(approvals="before_deploy", may_deploy=False)  # type: ignore[call-arg]
+    outcome = await service.start(request_body, integration_id=thread_id, context=operator)
+    assert outcome.waiting is not None
+    for answer in ("approve", "retry", "reject"):
+        with pytest.raises(DecisionError, match="takes the role approver"):
+            await service.answer(thread_id, answer, context=operator)
+    after = await service.look(thread_id)
+    assert after.waiting is not None
+    assert after.waiting.gate == "review_guardian"
+    assert after.state.deployment is None
+
+
 async def test_another_process_answers_later(
     service: IntegrationService, request_body: dict[str, Any], thread_id: str, settings: Settings
 ) -> None:

@@ -67,7 +67,7 @@ async def _request_of(
 )
 async def create(request: Request, api: ApiDep, caller: Caller, body: CreateIntegration) -> JSONResponse:
     """Runs discovery, then waits: `ingest` goes on. Credentials are encrypted at once."""
-    caller.ensure("operator" if body.approvals == "every_step" else "approver")
+    caller.ensure("approver" if body.approvals == "none" else "operator")
     body.ensure_something_to_go_by()
     integration_id = new_integration_id()
     order = api.order(request, caller, integration_id, "create", {})
