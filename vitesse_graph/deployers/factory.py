@@ -15,6 +15,7 @@ ENTRY_POINT_GROUP = "vitesse.deployers"
 
 _BUILT_IN: dict[str, str] = {
     "process": "vitesse_graph.deployers.process:ProcessDeployer",
+    "local": "vitesse_graph.deployers.docker:DockerDeployer",
 }
 """Target → `module:class`. A new target is a module and a row."""
 
