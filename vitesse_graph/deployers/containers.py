@@ -34,9 +34,9 @@ async def current(engine: Engine, integration_id: str) -> Container | None:
 
 def is_same(found: Container, definition: IntegrationDefinition, wishes: DeploymentConfig) -> bool:
     """Whether a container was made from this very definition, with these limits."""
-    return found.labels.get(f"{LABEL}.digest") == definition.digest() and found.labels.get(
-        f"{LABEL}.limits"
-    ) == limits_text(wishes)
+    labels: dict[str, str] = found.labels
+    kept = (labels.get(f"{LABEL}.digest"), labels.get(f"{LABEL}.limits"))
+    return kept == (definition.digest(), limits_text(wishes))
 
 
 async def definition_in(engine: Engine, container: Container) -> IntegrationDefinition | None:

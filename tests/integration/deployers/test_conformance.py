@@ -107,7 +107,7 @@ async def test_it_moves_records_comes_back_when_killed_and_leaves_nothing_behind
 async def test_an_update_in_mid_sync_loses_nothing_and_a_broken_one_changes_nothing(
     target: Target, deployer: Deployer, reachable: Apis, strange_name: str
 ) -> None:
-    reachable.people = [person(n) for n in range(1500)]
+    reachable.people = [person(n) for n in range(800)]
     reachable.delay_seconds = 0.03
     made = definition(reachable.url, strange_name)
     deployed = await deployer.deploy(made)
