@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from vitesse_graph.deployers.manifests import MANAGER, Manifest
@@ -71,7 +71,7 @@ class Cluster:
         except NotFoundError:
             return None
 
-    async def list(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
+    async def find(self, kind: str, namespace: str, labels: dict[str, str] | None = None) -> list[Manifest]:
         """Objects that carry all these labels; empty also where the namespace does not exist."""
         query = [("labelSelector", ",".join(f"{k}={v}" for k, v in labels.items()))] if labels else []
         try:
@@ -95,7 +95,9 @@ class Cluster:
         if previous:
             query.append(("previous", "true"))
         try:
-            raw = await self._raw("GET", _path("Pod", namespace, pod) + "/log", query, None, f"the log of {pod}")
+            raw = await self._raw(
+                "GET", _path("Pod", namespace, pod) + "/log", query, None, f"the log of {pod}"
+            )
         except (NotFoundError, DeployError):  # a container that has not started has no log
             return ""
         return raw.decode("utf-8", "replace")
@@ -131,10 +133,15 @@ class Cluster:
             headers["Content-Type"] = "application/apply-patch+yaml"  # JSON is YAML
         try:
             request = self._client.param_serialize(
-                method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
+                method,
+                path,
+                query_params=query,
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
             )
             answer = self._client.call_api(*request, _request_timeout=_REQUEST_SECONDS)
-            data = bytes(answer.read() or b"")
+            data = bytes(answer.read() or b"")  # type: ignore[no-untyped-call]
         except ApiException as error:  # raised by the client for TLS faults only
             raise UpstreamError(f"the cluster at {self.address} cannot be called: {error.reason}") from error
         except HTTPError as error:

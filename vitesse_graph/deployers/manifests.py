@@ -42,6 +42,8 @@ _DRAIN_SECONDS = 60
 ID_ANNOTATION = "vitesse/integration-id"
 RELEASE_LABEL = "vitesse/release"
 SECRETS_ANNOTATION = "vitesse/secrets-revision"
+HEALTHY_ANNOTATION = "vitesse/healthy-release"
+"""On the Deployment: the last release that became healthy, which a failed one goes back to."""
 
 
 class Workload(Model):
@@ -159,25 +161,36 @@ def namespace_object(workload: Workload) -> Manifest:
         "kind": "Namespace",
         "metadata": {
             "name": workload.namespace,
-            "labels": {"app.kubernetes.io/managed-by": MANAGER, "app.kubernetes.io/part-of": "vitesse", **level},
+            "labels": {
+                "app.kubernetes.io/managed-by": MANAGER,
+                "app.kubernetes.io/part-of": "vitesse",
+                **level,
+            },
         },
     }
 
 
 def build_objects(
-    workload: Workload, *, secret_name: str | None = None, secrets_revision: str | None = None
+    workload: Workload,
+    *,
+    secret_name: str | None = None,
+    secrets_revision: str | None = None,
+    healthy_release: str | None = None,
 ) -> list[Manifest]:
     """The namespaced objects in the order in which they are applied; the Secret is `secret_object`.
 
     `secret_name`: where the secrets lie, when not in the release's own Secret. `secrets_revision` changes
     when a secret's value did, and starts the pods anew. Raises InputError for a definition too large.
     """
+    deployment = _deployment(workload, secret_name or workload.secret_name, secrets_revision)
+    if healthy_release:
+        deployment["metadata"]["annotations"][HEALTHY_ANNOTATION] = healthy_release
     found = [
         _service_account(workload),
         _config_map(workload),
         _network_policy(workload),
         _service(workload),
-        _deployment(workload, secret_name or workload.secret_name, secrets_revision),
+deployment,
         _disruption_budget(workload),
     ]
     if workload.auto_scale:

@@ -69,7 +69,10 @@ def _hopeless(pod: Manifest) -> str | None:
         reason, said = str(waiting.get("reason") or ""), " ".join(str(waiting.get("message") or "").split())
         if reason in _HOPELESS:
             return f"{_HOPELESS[reason]} ({name}: {reason}{': ' + said[:300] if said else ''})"
-        if reason == "CrashLoopBackOff" and int(container.get("restartCount") or 0) >= _CRASHES_BEFORE_GIVING_UP:
+        if (
+            reason == "CrashLoopBackOff"
+            and int(container.get("restartCount") or 0) >= _CRASHES_BEFORE_GIVING_UP
+        ):
             return f"the runtime ends again and again ({name}: {container['restartCount']} restarts)"
     return None
 
