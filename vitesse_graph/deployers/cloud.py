@@ -21,6 +21,7 @@ from vitesse_graph.deployers.base import (
     secret_variable,
     workload_environment,
 )
+from vitesse_graph.deployers.names import dns_label
 from vitesse_graph.errors import InputError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
@@ -119,6 +120,15 @@ def path_inside(path: str) -> str:
     if ":" in inside or not inside.isprintable():
         raise InputError(f"the secret file {path!r} has a path that cannot be mounted; rename it")
     return inside
+
+
+def ownership_tags(integration_id: str, target: str) -> dict[str, str]:
+    """What marks a cloud resource as made for this integration by this target; only such are deleted."""
+    return {
+        "vitesse:managed-by": "vitesse",
+        "vitesse:integration": dns_label(integration_id, prefix=""),
+        "vitesse:target": target,
+    }
 
 
 def called_ports(definition: IntegrationDefinition, environment: CloudEnvironment) -> list[int]:

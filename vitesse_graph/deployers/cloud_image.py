@@ -101,8 +101,13 @@ async def ensure_repository(aws: Aws, repository: str, tags: Mapping[str, str]) 
             return  # another deploy made it in the same moment
 
 
-async def delete_repository(aws: Aws, integration_id: str, tags: Mapping[str, str]) -> bool:
-    """Deletes the integration's repository with its images, if it carries our tags; says whether it did."""
+async def forget_image(integration_id: str, settings: Settings, *, tags: Mapping[str, str]) -> None:
+    """Deletes the integration's ECR repository with its images, if it carries our tags."""
+    if not is_ecr(_plain(settings.ecr_registry_url)):
+        return
+    from vitesse_graph.deployers.aws import Aws
+
+    aws = await asyncio.to_thread(Aws, settings)
     repository = repository_name(integration_id)
     what = f"the ECR repository {repository}"
     try:
@@ -110,12 +115,10 @@ async def delete_repository(aws: Aws, integration_id: str, tags: Mapping[str, st
         arn = found["repositories"][0]["repositoryArn"]
         listed = await aws.ask("ecr", "list_tags_for_resource", what, resourceArn=arn)
         carried = {tag["Key"]: tag["Value"] for tag in listed.get("tags", [])}
-        if not tags.items() <= carried.items():
-            return False
-        await aws.ask("ecr", "delete_repository", what, repositoryName=repository, force=True)
+        if tags.items() <= carried.items():
+            await aws.ask("ecr", "delete_repository", what, repositoryName=repository, force=True)
     except NotFoundError:
-        return False
-    return True
+        return
 
 
 async def login(aws: Aws) -> dict[str, str]:
@@ -148,7 +151,11 @@ def _registry(settings: Settings) -> str:
             "a cloud target pulls its image from a registry: set ECR_REGISTRY_URL or VITESSE_REGISTRY_URL (built "
             "here with Docker and pushed), or VITESSE_IMAGE (an image that is there)"
         )
-    return re.sub(r"^https?://", "", url).rstrip("/")
+    return _plain(url)
+
+
+def _plain(url: str | None) -> str:
+    return re.sub(r"^https?://", "", url or "").rstrip("/")
 
 
 def _engine() -> DockerClient:

@@ -207,11 +207,11 @@ def open_cluster(settings: Settings) -> Cluster:
         file = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
         try:
             if any(Path(part).exists() for part in file.split(os.pathsep)):
-                config.load_kube_config(
+                config.load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=file, context=settings.kubernetes_context, client_configuration=made
                 )
             else:
-                config.load_incluster_config(client_configuration=made)
+                config.load_incluster_config(client_configuration=made)  # type: ignore[no-untyped-call]
         except config.ConfigException as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
@@ -239,7 +239,7 @@ def _configure_eks(made: Configuration, settings: Settings) -> None:
             file.write(base64.b64decode(authority))
         made.ssl_ca_cert = file.name
     name = str(found["name"])
-    made.refresh_api_key_hook = _token_hook(lambda: aws.eks_token(name))
+    made.refresh_api_key_hook = _token_hook(lambda: aws.eks_token(name))  # type: ignore[assignment]
     made.api_key_prefix["authorization"] = "Bearer"
 
 

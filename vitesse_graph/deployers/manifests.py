@@ -190,7 +190,7 @@ def build_objects(
         _config_map(workload),
         _network_policy(workload),
         _service(workload),
-deployment,
+        deployment,
         _disruption_budget(workload),
     ]
     if workload.auto_scale:
