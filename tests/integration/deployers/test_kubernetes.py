@@ -273,7 +273,7 @@ async def test_a_quota_on_objects_refuses_before_anything_changes(
     await deployer.deploy(made("other"))
     before = server.names()
     server.quotas["services"] = "exceeded quota: team, requested: services=1, used: services=5, limited: 5"
-    with pytest.raises(DeployError, match="a quota refuses Service vitesse-.*limited: 5"):
+    with pytest.raises(DeployError, match=r"a quota refuses Service vitesse-.*limited: 5"):
         await deployer.deploy(made(name))
     assert server.names() == before
 
