@@ -60,7 +60,7 @@ async def ensure_image(
     if is_ecr(registry):
         from vitesse_graph.deployers.aws import Aws
 
-        account = aws or await asyncio.to_thread(Aws, settings)
+        account = aws if aws is not None else await asyncio.to_thread(Aws, settings)
         repository = reference.removeprefix(registry + "/").rpartition(":")[0]
         await ensure_repository(account, repository, tags)
         digest = await _pushed_digest(account, repository, reference.rpartition(":")[2])

@@ -116,6 +116,8 @@ class Parts:
         """The values of this version are current again: a version without a label may be deleted by AWS."""
         what = f"the secret {self.secret_name}"
         now = await self.aws.ask("secretsmanager", "get_secret_value", what, SecretId=self.secret_name)
+        if now["VersionId"] == version:
+            return
         await self.aws.ask(
             "secretsmanager", "update_secret_version_stage", what,
             SecretId=self.secret_name, VersionStage="AWSCURRENT",
@@ -152,9 +154,9 @@ class Parts:
 
     async def ensure_target_group(self, vpc: str) -> str:
         """The target group's ARN."""
-        arn = await self._target_group()
-        if arn is not None:
-            return arn
+        there = await self._target_group()
+        if there is not None:
+            return there
         what = f"the target group {target_group_name(self.id)}"
         made = await self.aws.ask(
             "elbv2", "create_target_group", what,
