@@ -115,7 +115,7 @@ class ProcessSupervisor:
             starter = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=folder,
-                env={**env, "PYTHONPATH": _import_path(env)},
+                env={**env, "PYTHONPATH": import_path(env)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -193,6 +193,21 @@ class ProcessSupervisor:
         return "\n".join(found)
 
 
+async def remove_all_below(folder: Path, *, grace_seconds: float = 30.0) -> None:
+    """Stops every process that was started anywhere below a folder, then deletes the folder."""
+    stops = [
+        ProcessSupervisor(root).remove(name, grace_seconds=grace_seconds)
+        for root in _roots_below(folder)
+        for name in ProcessSupervisor(root).names()
+    ]
+    await asyncio.gather(*stops)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _roots_below(folder: Path) -> set[Path]:
+    return {spec.parent.parent for spec in folder.rglob("spec.json")}
+
+
 def _tail(path: Path, lines: int) -> list[str]:
     try:
         with path.open("rb") as file:
@@ -231,7 +246,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _import_path(env: Mapping[str, str]) -> str:
+def import_path(env: Mapping[str, str]) -> str:
     """The package must be found from the process's own folder, installed or not."""
     here = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join(
