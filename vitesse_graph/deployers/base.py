@@ -82,11 +82,6 @@ _NEEDED = (
 )
 
 
-def host_only_names() -> tuple[str, ...]:
-    """Variables of `workload_environment` that mean something on this machine only."""
-    return _NEEDED
-
-
 def workload_environment(
     definition: IntegrationDefinition,
     settings: Settings,

@@ -16,21 +16,20 @@ from urllib.parse import urlsplit
 
 from vitesse_graph.deployers.base import (
     SecretReader,
-    host_only_names,
+    container_environment,
     references_of,
-    secret_variable,
-    workload_environment,
+    secret_names,
 )
+from vitesse_graph.deployers.images import PORT, USER
 from vitesse_graph.deployers.names import dns_label
+from vitesse_graph.deployers.workload_database import needs_door
 from vitesse_graph.errors import InputError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 
-DATA_DIR = "/tmp/vitesse"  # inside the container, on a volume of its own
 WORKING_DIR = "/app"
-CONTAINER_PORT = 8080
-# One identity for every image: a numeric one, since `runAsNonRoot` cannot check a name.
-RUN_AS = 10001
+CONTAINER_PORT = PORT
+RUN_AS = USER
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SECRET_NAMES = re.compile(r"(HEADERS|TOKEN|PASSWORD|SECRET|_KEY)$")
 
@@ -55,47 +54,40 @@ class CloudEnvironment:
         return text
 
 
+def ensure_reachable(settings: Settings) -> str:
+    """The configured database's address. Raises InputError where only this machine has it."""
+    conninfo = settings.conninfo()
+    if conninfo is None or needs_door(settings):
+        raise InputError(
+            "the database is on this machine only, and the workload will not be: set DATABASE_URL to a "
+            "Postgres server that both can reach"
+        )
+    return conninfo
+
+
 def cloud_environment(
     definition: IntegrationDefinition,
     settings: Settings,
+    database_url: str,
     *,
     secret_reader: SecretReader | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> CloudEnvironment:
     """Environment of the definition's runtime away from here. Raises InputError for what is missing."""
-    if settings.conninfo() is None:
-        raise InputError(
-            "a cloud target cannot reach the embedded Postgres of this machine: set DATABASE_URL to a server "
-            "that both reach"
-        )
-    found = workload_environment(definition, settings, secret_reader=secret_reader, environ=environ)
-    for name in host_only_names():
-        found.pop(name, None)
-    found |= {
-        "VITESSE_DATA_DIR": DATA_DIR,
-        "HOME": "/tmp",  # the only writable place
-        # Loopback there is the container itself, where nothing of the integration listens.
-        "VITESSE_ALLOW_LOOPBACK": "false",
-        "VITESSE_LOG_JSON": "true",
-    }
-    for name in _reference_names(definition):
+    found = container_environment(
+        definition, settings, database_url=database_url, secret_reader=secret_reader, environ=environ
+    )
+    # Loopback there is the container itself, where nothing of the integration listens.
+    found["VITESSE_ALLOW_LOOPBACK"] = "false"
+    for name in found:
         if not _VARIABLE.fullmatch(name):
-            raise InputError(f"the variable {name!r} of the definition has a name that no cloud target takes")
+            raise InputError(f"the variable {name!r} has a name that no cloud target takes; rename it")
     secrets = {
         name: found.pop(name)
         for name in list(found)
-        if name in _reference_names(definition) or name == "DATABASE_URL" or _SECRET_NAMES.search(name)
+        if name in secret_names(definition) or _SECRET_NAMES.search(name)
     }
     return CloudEnvironment(plain=dict(sorted(found.items())), secret=secrets, files=_files(definition))
-
-
-def _reference_names(definition: IntegrationDefinition) -> set[str]:
-    names = set()
-    for reference in references_of(definition):
-        kind, _, name = reference.partition(":")
-        if kind != "file":
-            names.add(name if kind == "env" else secret_variable(reference))
-    return names
 
 
 def _files(definition: IntegrationDefinition) -> dict[str, str]:
@@ -133,7 +125,10 @@ def ownership_tags(integration_id: str, target: str) -> dict[str, str]:
 
 def called_ports(definition: IntegrationDefinition, environment: CloudEnvironment) -> list[int]:
     """TCP ports the workload calls out to: those of its APIs, its database, and HTTPS."""
-    ports = {443, _port(environment.secret.get("DATABASE_URL", ""), 5432) or 5432}
+    from psycopg.conninfo import conninfo_to_dict
+
+    database = conninfo_to_dict(environment.secret.get("DATABASE_URL", ""))
+    ports = {443, *(int(port or 5432) for port in str(database.get("port") or "5432").split(","))}
     for text in _texts([definition.dump(), environment.plain]):
         if text.startswith(("http://", "https://")):
             port = _port(text, 80 if text.startswith("http://") else 443)
@@ -142,15 +137,13 @@ def called_ports(definition: IntegrationDefinition, environment: CloudEnvironmen
     return sorted(ports)
 
 
-def local_addresses(definition: IntegrationDefinition, settings: Settings) -> list[str]:
+def local_addresses(definition: IntegrationDefinition) -> list[str]:
     """Warnings about addresses that mean this machine, and so something else over there."""
-    found = []
-    for side, url in (("source", definition.source.base_url), ("destination", definition.dest.base_url)):
-        if _is_local(url):
-            found.append(f"the {side} is at {_host(url)}, which the workload cannot reach from the cloud")
-    if _is_local(settings.conninfo() or ""):
-        found.append("DATABASE_URL names this machine, which the workload cannot reach from the cloud")
-    return found
+    return [
+        f"the {side} is at {_host(url)}, which is this machine: the workload cannot reach it from the cloud"
+        for side, url in (("source", definition.source.base_url), ("destination", definition.dest.base_url))
+        if _is_local(url)
+    ]
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -180,4 +173,4 @@ def _host(url: str) -> str:
 
 def _is_local(url: str) -> bool:
     host = _host(url)
-    return host == "localhost" or host.startswith("127.") or host == "::1" or (bool(url) and not host)
+    return host == "localhost" or host.startswith("127.") or host == "::1"

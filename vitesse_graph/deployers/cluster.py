@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from vitesse_graph.deployers.manifests import MANAGER, Manifest
+from vitesse_graph.deployers.workload import MANAGER, Manifest
 from vitesse_graph.errors import ConflictError, DeployError, InputError, NotFoundError, UpstreamError
 from vitesse_graph.settings import Settings
 

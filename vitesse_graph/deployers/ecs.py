@@ -13,22 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from vitesse_graph.deployers.aws import Aws
-from vitesse_graph.deployers.base import Deployer, SecretReader
-from vitesse_graph.deployers.cloud import (
-    CloudEnvironment,
-    cloud_environment,
-    local_addresses,
-    ownership_tags,
-)
-from vitesse_graph.deployers.cloud_image import ensure_image, forget_image, planned_image
+from vitesse_graph.deployers.base import changes_between
+from vitesse_graph.deployers.cloud import CloudEnvironment, local_addresses
+from vitesse_graph.deployers.cloud_image import ensure_image, planned_image
+from vitesse_graph.deployers.cloud_target import CloudDeployer
 from vitesse_graph.deployers.ecs_service import HEALTHY_TAG, SECRET_TAG, Service
 from vitesse_graph.deployers.ecs_steps import Parts
 from vitesse_graph.deployers.fargate import SCALES_TO, Task, unpacked
-from vitesse_graph.deployers.images import Progress
 from vitesse_graph.deployers.names import route_path
-from vitesse_graph.deployers.process import _changes as definition_changes
 from vitesse_graph.errors import DeployError, InputError, NotFoundError, VitesseError
-from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.deployment import Deployment, DeploymentConfig, DeploymentPlan
 
@@ -44,24 +37,10 @@ class _At:
     cluster: str
 
 
-class EcsDeployer(Deployer):
-    """Holds no state of its own: AWS has it all."""
+class EcsDeployer(CloudDeployer):
+    """One service on one cluster in one region."""
 
     target = "cloud_ecs"
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        secret_reader: SecretReader | None = None,
-        on_progress: Progress | None = None,
-        poll_seconds: float = 5.0,
-        gone_within_seconds: float = 120.0,
-    ) -> None:
-        super().__init__(settings, secret_reader=secret_reader)
-        self._say: Progress = on_progress or (lambda line: None)
-        self._poll_seconds = poll_seconds
-        self._gone_within_seconds = gone_within_seconds
 
     # -- the interface -----------------------------------------------------------------------------
 
@@ -69,7 +48,7 @@ class EcsDeployer(Deployer):
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> DeploymentPlan:
         at = await self._at(definition.integration_id)
-        environment = self._environment(definition)
+        environment = self._planned_environment(definition)
         image = await asyncio.to_thread(planned_image, definition, self.settings)
         task = self._task(at, definition, config, environment, image)
         service = await at.service.find()
@@ -86,7 +65,7 @@ class EcsDeployer(Deployer):
             f"wait for steady state (at most {self.settings.rollout_timeout_seconds:g} s), else "
             + ("take everything back" if before is None else f"go back to {_short(healthy)}"),
         ]
-        warnings = local_addresses(definition, self.settings)
+        warnings = local_addresses(definition)
         if not url:
             warnings.append("without VITESSE_ECS_LISTENER_ARN nothing is routed to it: it has no URL")
         wishes = config or DeploymentConfig()
@@ -114,26 +93,28 @@ class EcsDeployer(Deployer):
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> Deployment:
         started = time.monotonic()
-        at = await self._at(definition.integration_id)
-        environment = self._environment(definition)
-        # All that can be known to be missing is, before anything is made.
-        self._task(at, definition, config, environment, self.settings.image or "")
-        await self._ensure_roles(at)
-        vpc, _ = await self._way_in(at)
-        service = await at.service.find()
-        healthy = (service or {}).get("tags", {}).get(HEALTHY_TAG)
-        image = await ensure_image(
-            definition, self.settings, tags=at.parts.tags, aws=at.parts.aws, on_progress=self._say
-        )
-        task = self._task(at, definition, config, environment, image)
-        try:
-            await self._bring_up(at, task, environment, vpc)
-        except BaseException as error:  # also when cancelled: half a version must not stay
-            done = await self._take_back(at, healthy)
-            self._say(done)
-            if isinstance(error, VitesseError):
-                error.args = (f"{error}; {done}",)
-            raise
+        integration_id = definition.integration_id
+        at = await self._at(integration_id)
+        async with self._alone(integration_id):
+            # All that can be known to be missing is, before anything is made.
+            planned = self._planned_environment(definition)
+            self._task(at, definition, config, planned, self.settings.image or "")
+            await self._ensure_roles(at)
+            vpc, _ = await self._way_in(at)
+            healthy = ((await at.service.find()) or {}).get("tags", {}).get(HEALTHY_TAG)
+            environment = await self._environment(definition)
+            image = await ensure_image(
+                definition, self.settings, tags=at.parts.tags, aws=at.parts.aws, on_progress=self._say
+            )
+            task = self._task(at, definition, config, environment, image)
+            try:
+                await self._bring_up(at, task, environment, vpc)
+            except BaseException as error:  # also when cancelled: half a version must not stay
+                done = await self._take_back(at, healthy)
+                self._say(done)
+                if isinstance(error, VitesseError):
+                    error.args = (f"{error}; {done}",)
+                raise
         return await self._status(at, time.monotonic() - started)
 
     async def update(
@@ -145,8 +126,9 @@ class EcsDeployer(Deployer):
     async def destroy(self, integration_id: str) -> Deployment:
         started = time.monotonic()
         at = await self._at(integration_id)
-        await self._take_down(at)
-        await forget_image(integration_id, self.settings, tags=at.parts.tags)
+        async with self._alone(integration_id):
+            await self._take_down(at)
+            await self._forget(integration_id)
         return Deployment(
             target=self.target,
             workload_id=at.parts.name,
@@ -170,12 +152,9 @@ class EcsDeployer(Deployer):
         if not cluster:
             raise InputError("no ECS cluster to deploy to: set VITESSE_ECS_CLUSTER")
         aws = await asyncio.to_thread(Aws, self.settings)
-        parts = Parts(aws, integration_id, ownership_tags(integration_id, self.target))
+        parts = Parts(aws, integration_id, self._tags(integration_id))
         service = Service(parts, self.settings, cluster, say=self._say, poll_seconds=self._poll_seconds)
         return _At(parts, service, cluster)
-
-    def _environment(self, definition: IntegrationDefinition) -> CloudEnvironment:
-        return cloud_environment(definition, self.settings, secret_reader=self.secret_reader)
 
     def _task(
         self,
@@ -245,6 +224,7 @@ class EcsDeployer(Deployer):
             before = await at.service.describe(healthy)
             if before is None:
                 await self._take_down(at)
+                await self._forget(at.parts.id)
                 return "everything was taken back"
             arn = str(before["taskDefinitionArn"])
             version = before["tags"].get(SECRET_TAG)
@@ -308,7 +288,7 @@ def _changes(before: dict[str, Any] | None, after: Task) -> list[str]:
     definition = unpacked(before) if before is not None else None
     if before is None or definition is None:
         return []
-    found = definition_changes(definition, after.definition)
+    found = changes_between(definition, after.definition)
     container = before["containerDefinitions"][0]
     old = {"image": container["image"], "cpu": int(before["cpu"]), "memory": int(before["memory"])}
     new = {"image": after.image, "cpu": after.cpu, "memory": after.memory}

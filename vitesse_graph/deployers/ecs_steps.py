@@ -245,9 +245,9 @@ class Parts:
                 own = []
             for arn in own:
                 await self.aws.ask("elbv2", "delete_rule", "the listener rule", RuleArn=arn)
-        arn = await self._target_group(only_ours=True)
-        if arn is not None:
-            await self.aws.ask("elbv2", "delete_target_group", "the target group", TargetGroupArn=arn)
+        group = await self._target_group(only_ours=True)
+        if group is not None:
+            await self.aws.ask("elbv2", "delete_target_group", "the target group", TargetGroupArn=group)
 
     # -- scaling -------------------------------------------------------------------------------------
 

@@ -14,51 +14,30 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from vitesse_graph.deployers import manifests
-from vitesse_graph.deployers.base import Deployer, SecretReader
-from vitesse_graph.deployers.cloud import (
-    CloudEnvironment,
-    cloud_environment,
-    local_addresses,
-    ownership_tags,
-)
-from vitesse_graph.deployers.cloud_image import ensure_image, forget_image, planned_image
+from vitesse_graph.deployers.base import changes_between
+from vitesse_graph.deployers.cloud import local_addresses
+from vitesse_graph.deployers.cloud_image import ensure_image, planned_image
+from vitesse_graph.deployers.cloud_target import CloudDeployer
 from vitesse_graph.deployers.cluster import open_cluster
-from vitesse_graph.deployers.images import Progress
-from vitesse_graph.deployers.manifests import Manifest, Workload
 from vitesse_graph.deployers.names import dns_label
-from vitesse_graph.deployers.process import _changes as definition_changes
 from vitesse_graph.deployers.release import Releases
-from vitesse_graph.errors import NotFoundError
-from vitesse_graph.settings import Settings
+from vitesse_graph.deployers.workload import Manifest, Workload, object_name
+from vitesse_graph.errors import NotFoundError, VitesseError
 from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.deployment import Deployment, DeploymentConfig, DeploymentPlan
 
 
-class KubernetesDeployer(Deployer):
-    """Holds no state of its own: the cluster has it all."""
+class KubernetesDeployer(CloudDeployer):
+    """Any conformant cluster: kubeconfig, the cluster we run in, or EKS by name."""
 
     target = "cloud_eks"
-
-    def __init__(
-        self,
-        settings: Settings,
-        *,
-        secret_reader: SecretReader | None = None,
-        on_progress: Progress | None = None,
-        poll_seconds: float = 2.0,
-        gone_within_seconds: float = 90.0,
-    ) -> None:
-        super().__init__(settings, secret_reader=secret_reader)
-        self._say: Progress = on_progress or (lambda line: None)
-        self._poll_seconds = poll_seconds
-        self._gone_within_seconds = gone_within_seconds
 
     # -- the interface -----------------------------------------------------------------------------
 
     async def plan(
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> DeploymentPlan:
-        environment = self._environment(definition)
+        environment = self._planned_environment(definition)
         image = await asyncio.to_thread(planned_image, definition, self.settings)
         workload = Workload.of(definition, config, self.settings, environment, image)
         async with self._releases(definition.integration_id) as releases:
@@ -75,7 +54,7 @@ class KubernetesDeployer(Deployer):
         ]
         if not self.settings.image:
             actions.insert(0, "build the image and push it, unless the registry has it")
-        warnings = local_addresses(definition, self.settings)
+        warnings = local_addresses(definition)
         if workload.host is None:
             warnings.append(
                 "without VITESSE_INGRESS_DOMAIN there is no Ingress: it answers inside the cluster only"
@@ -102,13 +81,21 @@ class KubernetesDeployer(Deployer):
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> Deployment:
         started = time.monotonic()
-        environment = self._environment(definition)
-        tags = ownership_tags(definition.integration_id, self.target)
-        image = await ensure_image(definition, self.settings, tags=tags, on_progress=self._say)
-        workload = Workload.of(definition, config, self.settings, environment, image)
-        async with self._releases(definition.integration_id) as releases:
-            seconds = self.settings.rollout_timeout_seconds
-            await releases.bring_up(workload, environment, timeout_seconds=seconds)
+        integration_id = definition.integration_id
+        async with self._alone(integration_id), self._releases(integration_id) as releases:
+            is_first = (await releases.standing()).healthy is None
+            environment = await self._environment(definition)
+            image = await ensure_image(
+                definition, self.settings, tags=self._tags(integration_id), on_progress=self._say
+            )
+            workload = Workload.of(definition, config, self.settings, environment, image)
+            try:
+                seconds = self.settings.rollout_timeout_seconds
+                await releases.bring_up(workload, environment, timeout_seconds=seconds)
+            except VitesseError:
+                if is_first:
+                    await self._forget(integration_id)
+                raise
             deployment = (await releases.standing()).deployment
         return self._deployment(workload, deployment, time.monotonic() - started)
 
@@ -121,12 +108,12 @@ class KubernetesDeployer(Deployer):
 
     async def destroy(self, integration_id: str) -> Deployment:
         started = time.monotonic()
-        async with self._releases(integration_id) as releases:
+        async with self._alone(integration_id), self._releases(integration_id) as releases:
             await releases.take_down(within_seconds=self._gone_within_seconds)
-        await forget_image(integration_id, self.settings, tags=ownership_tags(integration_id, self.target))
+            await self._forget(integration_id)
         return Deployment(
             target=self.target,
-            workload_id=manifests.object_name(integration_id),
+            workload_id=object_name(integration_id),
             service_url="",
             status="stopped",
             duration_seconds=round(time.monotonic() - started, 3),
@@ -151,9 +138,6 @@ class KubernetesDeployer(Deployer):
             yield Releases(cluster, namespace, integration_id, say=self._say, poll_seconds=self._poll_seconds)
         finally:
             await cluster.close()
-
-    def _environment(self, definition: IntegrationDefinition) -> CloudEnvironment:
-        return cloud_environment(definition, self.settings, secret_reader=self.secret_reader)
 
     async def _ensure_deployed(self, releases: Releases, integration_id: str) -> Deployment:
         found = await releases.standing()
@@ -181,7 +165,7 @@ class KubernetesDeployer(Deployer):
 
 def _changes(before: Workload, after: Workload) -> list[str]:
     """What differs from the release that runs, in words."""
-    found = definition_changes(before.definition, after.definition)
+    found = changes_between(before.definition, after.definition)
     for name in ("image", "replicas", "auto_scale", "memory_mb", "cpu_cores", "ingress_domain", "role_arn"):
         old, new = getattr(before, name), getattr(after, name)
         # What runs is named by its digest, what is planned by its tag: to differ says nothing there.

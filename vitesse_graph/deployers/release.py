@@ -15,8 +15,9 @@ from vitesse_graph.deployers import manifests
 from vitesse_graph.deployers.cloud import CloudEnvironment
 from vitesse_graph.deployers.cluster import Cluster
 from vitesse_graph.deployers.images import Progress
-from vitesse_graph.deployers.manifests import HEALTHY_ANNOTATION, RELEASE_LABEL, Manifest, Workload
+from vitesse_graph.deployers.manifests import HEALTHY_ANNOTATION, RELEASE_LABEL
 from vitesse_graph.deployers.rollout import event_lines, judge, unfinished_pods
+from vitesse_graph.deployers.workload import Manifest, Workload, object_name, selector
 from vitesse_graph.errors import ConflictError, DeployError, VitesseError
 
 _MADE = (
@@ -47,8 +48,8 @@ class Releases:
         self._cluster = cluster
         self._namespace = namespace
         self._id = integration_id
-        self._name = manifests.object_name(integration_id)
-        self._labels = manifests.selector(integration_id)
+        self._name = object_name(integration_id)
+        self._labels = selector(integration_id)
         self._say = say
         self._poll_seconds = poll_seconds
 

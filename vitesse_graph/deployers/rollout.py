@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from vitesse_graph.deployers.manifests import RELEASE_LABEL, Manifest
+from vitesse_graph.deployers.manifests import RELEASE_LABEL
+from vitesse_graph.deployers.workload import Manifest
 
 # Reasons why a container waits that time does not mend; the rest may be a passing state.
 _HOPELESS = {

@@ -12,9 +12,11 @@ import kmock
 import pytest
 
 from tests.integration.deployers.api_server import ApiServer
+from tests.integration.deployers.cloud import no_database_role
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.deployers import DeployerFactory
 from vitesse_graph.deployers.kubernetes import KubernetesDeployer
+from vitesse_graph.deployers.workload import Workload
 from vitesse_graph.errors import ConflictError, DeployError, InputError, NotFoundError, UpstreamError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.api_spec import AuthScheme
@@ -46,6 +48,7 @@ def kubeconfig(server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     )
     monkeypatch.setenv("KUBECONFIG", str(file))
     monkeypatch.setenv("DEST_KEY", CANARY)
+    no_database_role(monkeypatch)
 
 
 def settings_with(tmp_path: Path, **more: Any) -> Settings:
@@ -235,9 +238,7 @@ async def test_after_a_deploy_that_was_cut_off_a_failure_goes_back_to_the_last_h
     async with deployer._releases(name) as releases:
         settings = deployer.settings
         workload_2 = made(name, 2)
-        environment = deployer._environment(workload_2)
-        from vitesse_graph.deployers.manifests import Workload
-
+        environment = await deployer._environment(workload_2)
         found = Workload.of(workload_2, None, settings, environment, IMAGE)
         await releases._apply(found, environment, (await releases.standing()).healthy)
     server.outcome = lambda template: (
