@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import threading
+from functools import lru_cache
 from typing import Any
 
 from vitesse_graph.errors import ConflictError, DeployError, InputError, NotFoundError, UpstreamError
@@ -23,10 +24,10 @@ _INVALID_TOKEN = ("InvalidClientTokenId", "InvalidSignature", "SignatureDoesNotM
 class Aws:
     """One session in one region. `call` blocks; `ask` does the same in a thread."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, region: str | None) -> None:
         import boto3
 
-        self._session = boto3.session.Session(region_name=settings.aws_region)
+        self._session = boto3.session.Session(region_name=region)
         self._clients: dict[str, Any] = {}
         self._making = threading.Lock()
         if self._session.region_name is None:
@@ -94,6 +95,19 @@ class Aws:
             "get_caller_identity", Params={"ClusterName": cluster}, ExpiresIn=60, HttpMethod="GET"
         )
         return "k8s-aws-v1." + base64.urlsafe_b64encode(url.encode()).decode().rstrip("=")
+
+
+@lru_cache(maxsize=8)
+def _kept(region: str | None) -> Aws:
+    return Aws(region)
+
+
+def open_aws(settings: Settings) -> Aws:
+    """The process's session in the settings' region: to make its clients takes longer than their calls. Blocks.
+
+    Raises InputError where no region is known.
+    """
+    return _kept(settings.aws_region)
 
 
 def fault_of(error: Any, what: str, region: str) -> Exception:

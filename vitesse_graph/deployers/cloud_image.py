@@ -58,9 +58,9 @@ async def ensure_image(
     reference = image_reference(definition, context, registry=registry)
     auth = None
     if is_ecr(registry):
-        from vitesse_graph.deployers.aws import Aws
+        from vitesse_graph.deployers.aws import open_aws
 
-        account = aws if aws is not None else await asyncio.to_thread(Aws, settings)
+        account = aws if aws is not None else await asyncio.to_thread(open_aws, settings)
         repository = reference.removeprefix(registry + "/").rpartition(":")[0]
         await ensure_repository(account, repository, tags)
         digest = await _pushed_digest(account, repository, reference.rpartition(":")[2])
@@ -105,9 +105,9 @@ async def forget_image(integration_id: str, settings: Settings, *, tags: Mapping
     """Deletes the integration's ECR repository with its images, if it carries our tags."""
     if not is_ecr(_plain(settings.ecr_registry_url)):
         return
-    from vitesse_graph.deployers.aws import Aws
+    from vitesse_graph.deployers.aws import open_aws
 
-    aws = await asyncio.to_thread(Aws, settings)
+    aws = await asyncio.to_thread(open_aws, settings)
     repository = repository_name(integration_id)
     what = f"the ECR repository {repository}"
     try:

@@ -226,9 +226,9 @@ def open_cluster(settings: Settings) -> Cluster:
 
 
 def _configure_eks(made: Configuration, settings: Settings) -> None:
-    from vitesse_graph.deployers.aws import Aws
+    from vitesse_graph.deployers.aws import open_aws
 
-    aws = Aws(settings)
+    aws = open_aws(settings)
     found = aws.call(
         "eks", "describe_cluster", "EKS_CLUSTER_NAME names a cluster", name=settings.eks_cluster_name
     )["cluster"]

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from vitesse_graph.deployers.aws import Aws
+from vitesse_graph.deployers.aws import open_aws
 from vitesse_graph.deployers.base import changes_between
 from vitesse_graph.deployers.cloud import CloudEnvironment, local_addresses
 from vitesse_graph.deployers.cloud_image import ensure_image, planned_image
@@ -151,7 +151,7 @@ class EcsDeployer(CloudDeployer):
         cluster = self.settings.ecs_cluster
         if not cluster:
             raise InputError("no ECS cluster to deploy to: set VITESSE_ECS_CLUSTER")
-        aws = await asyncio.to_thread(Aws, self.settings)
+        aws = await asyncio.to_thread(open_aws, self.settings)
         parts = Parts(aws, integration_id, self._tags(integration_id))
         service = Service(parts, self.settings, cluster, say=self._say, poll_seconds=self._poll_seconds)
         return _At(parts, service, cluster)

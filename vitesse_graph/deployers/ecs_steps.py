@@ -104,7 +104,7 @@ class Parts:
         self.ensure_ours(what, _tags_of(found.get("Tags")))
         if found.get("DeletedDate"):
             await self.aws.ask("secretsmanager", "restore_secret", what, SecretId=self.secret_name)
-        now = await self.aws.ask("secretsmanager", "get_secret_value", what, SecretId=self.secret_name)
+        now = await self._current_secret(what)
         if now.get("SecretString") == wanted:
             return _value_from(now), None
         made = await self.aws.ask(
@@ -115,7 +115,7 @@ class Parts:
     async def restore_secret_version(self, version: str) -> None:
         """The values of this version are current again: a version without a label may be deleted by AWS."""
         what = f"the secret {self.secret_name}"
-        now = await self.aws.ask("secretsmanager", "get_secret_value", what, SecretId=self.secret_name)
+        now = await self._current_secret(what)
         if now["VersionId"] == version:
             return
         await self.aws.ask(
@@ -123,6 +123,11 @@ class Parts:
             SecretId=self.secret_name, VersionStage="AWSCURRENT",
             MoveToVersionId=version, RemoveFromVersionId=now["VersionId"],
         )  # fmt: skip
+
+    async def _current_secret(self, what: str) -> dict[str, Any]:
+        return await self.aws.ask(
+            "secretsmanager", "get_secret_value", what, SecretId=self.secret_name, VersionStage="AWSCURRENT"
+        )
 
     async def delete_secret(self) -> None:
         what = f"the secret {self.secret_name}"
@@ -271,8 +276,16 @@ class Parts:
         )  # fmt: skip
 
     async def delete_scaling(self, cluster: str) -> None:
-        """With the target go its policies."""
         which = {"ServiceNamespace": "ecs", "ScalableDimension": _SERVICE}
+        policies = await self.aws.ask(
+            "application-autoscaling", "describe_scaling_policies", "the autoscaling policy",
+            **which, ResourceId=self._scalable(cluster),
+        )  # fmt: skip
+        for policy in policies.get("ScalingPolicies") or []:
+            await self.aws.ask(
+                "application-autoscaling", "delete_scaling_policy", "the autoscaling policy",
+                **which, ResourceId=self._scalable(cluster), PolicyName=policy["PolicyName"],
+            )  # fmt: skip
         found = await self.aws.ask(
             "application-autoscaling", "describe_scalable_targets", "the autoscaling target",
             **which, ResourceIds=[self._scalable(cluster)],

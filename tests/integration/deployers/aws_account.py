@@ -7,6 +7,8 @@ deployment: steady state, or the circuit breaker stops it, with the events and s
 from __future__ import annotations
 
 import functools
+import logging
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +22,11 @@ from moto.server import ThreadedMotoServer
 REGION = "eu-west-1"
 
 
+@functools.cache
+def _client(url: str, service: str, region: str) -> Any:
+    return boto3.client(service, region_name=region, endpoint_url=url)
+
+
 @dataclass
 class Account:
     """What a platform team hands over."""
@@ -31,7 +38,7 @@ class Account:
     role: str = ""
 
     def client(self, service: str, region: str = REGION) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=self.url)
+        return _client(self.url, service, region)
 
     def everything(self) -> dict[str, list[str]]:
         """Names of all that a deploy may make, by kind."""
@@ -95,6 +102,7 @@ class Scheduler:
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     host, port = server.get_host_and_port()
     yield f"http://{host}:{port}"
@@ -113,8 +121,6 @@ def account(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Account:
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     made = Account(moto_url)
-    import urllib.request
-
     urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()
     ec2, elb = made.client("ec2"), made.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
@@ -130,7 +136,9 @@ def account(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Account:
         LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[fixed]
     )["Listeners"][0]["ListenerArn"]
     made.client("ecs").create_cluster(clusterName="main")
-    made.role = made.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")["Role"]["Arn"]
+    made.role = made.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")["Role"][
+        "Arn"
+    ]
     return made
 
 

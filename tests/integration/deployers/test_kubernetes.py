@@ -358,7 +358,7 @@ async def test_without_a_database_that_the_cloud_reaches_there_is_no_deploy(
 
 @pytest.mark.parametrize(
     "strange",
-    ["../../etc/x", 'a"b\n`c`', "{{x}} ${y} $(z)", "x" * 300, "İD_ü", "a_b", "-", "'; drop", "\ud800"],
+    ["../../etc/x", "'a\"b\n`c`", "{{x}} ${y} $(z)" + "x" * 300, "İD_ü\ud800", "a_b", "-"],
 )
 async def test_strange_ids_are_valid_objects_all_the_same(
     deployer: KubernetesDeployer, server: ApiServer, strange: str
