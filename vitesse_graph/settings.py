@@ -66,6 +66,13 @@ class Settings(BaseSettings):
 
     # deployers
     docker_host: str | None = Field(None, validation_alias="DOCKER_HOST")
+    image_base: str = Field("python:3.12-slim", validation_alias="VITESSE_IMAGE_BASE")
+    """What images are built on: Python 3.11 or later with venv and pip."""
+    docker_network: str = Field("vitesse", validation_alias="VITESSE_DOCKER_NETWORK")
+    traefik_url: str | None = Field(None, validation_alias="VITESSE_TRAEFIK_URL")
+    """Where a Traefik with the Docker provider answers; unset: one that runs as a container is looked for."""
+    domain: str = Field("localhost", validation_alias="VITESSE_DOMAIN")
+    """Integrations answer at `vitesse-<id>.<domain>` too, where a router runs."""
     aws_region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
     eks_cluster_name: str | None = Field(None, validation_alias="EKS_CLUSTER_NAME")
     ecr_registry_url: str | None = Field(None, validation_alias="ECR_REGISTRY_URL")

@@ -64,6 +64,11 @@ class Deployer(ABC):
     async def get_logs(self, integration_id: str, lines: int = 100) -> str:
         """The last log lines. Raises NotFoundError when nothing was deployed."""
 
+    async def sandbox_host(self) -> str:
+        """An address of this machine that workloads of this target can call, for sandboxes beside them.
+        Raises InputError where there is none."""
+        return "127.0.0.1"
+
 
 def secret_variable(reference: str) -> str:
     """Name of the environment variable that carries a stored secret (`secret:ID`) into a workload."""

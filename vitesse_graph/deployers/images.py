@@ -32,8 +32,8 @@ USER = 10001
 PYTHON = "/opt/vitesse/bin/python"
 COMMAND = (PYTHON, "-W", "ignore::SyntaxWarning", "/app/main.py")
 _ASK = (
-    "import http.client as h,sys;c=h.HTTPConnection('127.0.0.1',{port},timeout=4);"
-    "c.request('GET',sys.argv[1]);sys.exit(c.getresponse().status!=200)"
+    "import socket,sys;s=socket.create_connection(('127.0.0.1',{port}),4);"
+    "s.sendall(b'GET '+sys.argv[1].encode()+b' HTTP/1.0\\r\\n\\r\\n');sys.exit(b' 200 ' not in s.recv(64))"
 )
 HEALTH_COMMAND = (PYTHON, "-ISc", _ASK.format(port=PORT), "/ready")
 """What the image's health check runs; also good for `docker exec` and for a container's own probe."""
