@@ -269,6 +269,6 @@ class ProcessDeployer(Deployer):
 
 def _warnings(config: DeploymentConfig | None) -> list[str]:
     found = []
-    if config is not None and (config.replicas > 1 or config.auto_scale):
+    if config is not None and ((config.replicas or 1) > 1 or config.auto_scale):
         found.append("the process target runs one process; replicas and auto_scale need another target")
     return found

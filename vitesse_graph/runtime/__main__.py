@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import gzip
 import json
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -32,6 +35,15 @@ def load_definition(path: str) -> IntegrationDefinition:
         raise InputError(f"{file} is no integration definition: {where}: {first['msg']}") from error
     except ValueError as error:
         raise InputError(f"{file} is no JSON") from error
+
+
+def definition_in(variable: str) -> IntegrationDefinition:
+    """The definition in an environment variable, base64 of its gzipped JSON. Raises InputError."""
+    try:
+        packed = base64.b64decode(os.environ.get(variable, ""), validate=True)
+        return IntegrationDefinition.model_validate_json(gzip.decompress(packed))
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"the environment variable {variable} holds no integration definition") from error
 
 
 async def serve(definition: IntegrationDefinition, host: str, port: int) -> None:
@@ -78,9 +90,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("definition", help="the integration's definition (JSON)")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--from-environment", metavar="NAME", help="take the definition from this variable, not from the file"
+    )
     options = parser.parse_args(arguments)
     try:
-        run_tuned(serve(load_definition(options.definition), options.host, options.port))
+        if options.from_environment:
+            definition = definition_in(options.from_environment)
+        else:
+            definition = load_definition(options.definition)
+        run_tuned(serve(definition, options.host, options.port))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
         return 2
