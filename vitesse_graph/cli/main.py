@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logs": ("manage", "logs", "The last log lines of a deployed integration."),
     "explain": ("manage", "explain", "What happened to one record."),
     "delete": ("manage", "delete", "Undeploy and forget an integration."),
+    "bundle": ("bundle", "bundle", "All of an integration as one archive that runs by itself."),
     "serve": ("serve", "serve", "The REST API."),
     "doctor": ("doctor", "doctor", "What is on, what is off, why, and how to turn it on."),
 }

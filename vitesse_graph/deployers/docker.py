@@ -359,7 +359,7 @@ class DockerDeployer(Deployer):
         router: str | None,
     ) -> list[str]:
         found = []
-        if config is not None and (config.replicas > 1 or config.auto_scale):
+        if config is not None and ((config.replicas or 1) > 1 or config.auto_scale):
             found.append("the local target runs one container; replicas and auto_scale need another target")
         if router is None:
             found.append("no Traefik was found: the container's port is published on loopback instead")
