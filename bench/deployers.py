@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,18 +51,25 @@ def forget_shared_layers(client: Any) -> None:
         for tag in image.tags:
             with contextlib.suppress(DockerException):
                 client.images.remove(tag)
-    client.images.prune(filters={"dangling": True})
+    client.images.prune(filters={"dangling": True, "label": [f"{images.LABEL}.stage=build"]})
+
+
+@contextlib.contextmanager
+def data_dir() -> Iterator[Path]:
+    """A folder that the user of the embedded Postgres may enter."""
+    with tempfile.TemporaryDirectory(prefix="vitesse-bench-") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
 
 
 async def measure(rounds: int, clock: Clock) -> dict[str, Any]:
     import docker
 
     client = docker.from_env()
-    with tempfile.TemporaryDirectory(prefix="vitesse-bench-") as folder:
-        Path(folder).chmod(0o755)
+    with data_dir() as folder:
         base = base_image(client)
         settings = Settings(
-            data_dir=Path(folder),
+            data_dir=folder,
             database_url=None,
             _env_file=None,
             image_base=base,
