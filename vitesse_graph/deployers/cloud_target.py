@@ -15,6 +15,7 @@ from vitesse_graph.deployers.cloud_image import forget_image
 from vitesse_graph.deployers.images import Progress
 from vitesse_graph.deployers.locking import one_at_a_time
 from vitesse_graph.deployers.workload_database import close_database, open_database
+from vitesse_graph.errors import InputError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 
@@ -54,6 +55,12 @@ class CloudDeployer(Deployer):
         await forget_image(integration_id, self.settings, tags=self._tags(integration_id))
         if self.settings.conninfo() is not None:
             await close_database(self.settings, integration_id)
+
+    async def sandbox_host(self) -> str:
+        raise InputError(
+            f"the target {self.target} runs elsewhere and cannot call a sandbox on this machine: deploy with live "
+            "APIs, or to another target"
+        )
 
     def _tags(self, integration_id: str) -> dict[str, str]:
         return ownership_tags(integration_id, self.target)

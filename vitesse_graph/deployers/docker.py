@@ -421,7 +421,7 @@ class DockerDeployer(Deployer):
         router: str | None,
     ) -> list[str]:
         found = []
-        if config is not None and (config.replicas > 1 or config.auto_scale):
+        if config is not None and ((config.replicas or 1) > 1 or config.auto_scale):
             found.append("the local target runs one container; replicas and auto_scale need another target")
         if router is None:
             found.append("no Traefik was found: the container's port is published on loopback instead")
@@ -465,7 +465,7 @@ async def _answers(engine: Engine, container: Container) -> bool:
 
 async def _logs(engine: Engine, container: Container, lines: int) -> str:
     text = await engine.ask(lambda _: container.logs(tail=lines))
-    return text.decode("utf-8", "replace").rstrip("\n")
+    return str(text.decode("utf-8", "replace").rstrip("\n"))
 
 
 async def _image_ids(engine: Engine, integration_id: str) -> set[str]:
