@@ -31,6 +31,8 @@ class Deployer(ABC):
     def __init__(self, settings: Settings, *, secret_reader: SecretReader | None = None) -> None:
         self.settings = settings
         self.secret_reader = secret_reader
+        self.on_progress: Callable[[str], None] | None = None
+        """Told what goes on (a build's lines, a rollout's state); called in the event loop."""
 
     @abstractmethod
     async def plan(

@@ -25,12 +25,23 @@ from vitesse_graph.deployers.base import (
     redacted,
     references_of,
 )
+from vitesse_graph.deployers.containers import (
+    answers,
+    current,
+    definition_in,
+    deployment_of,
+    image_ids,
+    is_same,
+    limits_text,
+    logs_of,
+    routes,
+)
 from vitesse_graph.deployers.engine import INTEGRATION, Engine, limits
-from vitesse_graph.deployers.images import LABEL, PORT, Progress
+from vitesse_graph.deployers.images import LABEL, PORT
 from vitesse_graph.deployers.locking import lock_path, one_at_a_time
-from vitesse_graph.deployers.names import container_name, host_name, route_path
+from vitesse_graph.deployers.names import container_name
 from vitesse_graph.deployers.supervisor import free_port, remove_all_below
-from vitesse_graph.deployers.traefik import checked_domain, routing_labels
+from vitesse_graph.deployers.traefik import routing_labels
 from vitesse_graph.deployers.workload_database import (
     MOUNTED_AT,
     WorkloadDatabase,
@@ -63,12 +74,10 @@ class DockerDeployer(Deployer):
         *,
         secret_reader: SecretReader | None = None,
         healthy_within_seconds: float = _HEALTHY_WITHIN_SECONDS,
-        on_progress: Progress | None = None,
     ) -> None:
         super().__init__(settings, secret_reader=secret_reader)
         self._root = settings.data_dir.expanduser().resolve() / "deployments"
         self._healthy_within_seconds = healthy_within_seconds
-        self._on_progress = on_progress
         self._connected: Engine | None = None
 
     # -- the interface -----------------------------------------------------------------------------
@@ -83,11 +92,11 @@ class DockerDeployer(Deployer):
         context = await asyncio.to_thread(images.build_context, definition, base=self.settings.image_base)
         reference = images.image_reference(definition, context)
         router = await self._router(engine)
-        before = await self._current(engine, integration_id)
+        before = await current(engine, integration_id)
         actions = [f"build the image {reference} on {self.settings.image_base}, where it is not built yet"]
         if before is None:
             actions += [f"start the container {container_name(integration_id)}", "wait until it is ready"]
-        elif self._is_same(before, definition, wishes) and before.status == "running":
+        elif is_same(before, definition, wishes) and before.status == "running":
             actions = ["nothing: this very definition runs already"]
         else:
             actions += [
@@ -95,7 +104,7 @@ class DockerDeployer(Deployer):
                 "wait until it is ready",
                 "let the old version finish what is in flight, then remove it",
             ]
-        running = await self._definition_in(engine, before) if before is not None else None
+        running = await definition_in(engine, before) if before is not None else None
         return DeploymentPlan(
             target=self.target,
             actions=actions,
@@ -108,7 +117,7 @@ class DockerDeployer(Deployer):
                 "cpu_cores": wishes.cpu_cores,
                 "database": "a socket folder" if needs_door(self.settings) else "DATABASE_URL",
             },
-            routes=self._routes(engine, integration_id, router),
+            routes=routes(self.settings, engine, integration_id, router),
             changes=changes_between(running, definition) if running is not None else [],
             warnings=self._warnings(definition, config, engine, router),
         )
@@ -123,7 +132,7 @@ class DockerDeployer(Deployer):
     async def update(
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> Deployment:
-        if await self._current(await self._engine(), definition.integration_id) is None:
+        if await current(await self._engine(), definition.integration_id) is None:
             raise NotFoundError(
                 f"{definition.integration_id} is not deployed as a container; deploy it first"
             )
@@ -150,17 +159,17 @@ class DockerDeployer(Deployer):
 
     async def get_status(self, integration_id: str) -> Deployment:
         engine = await self._engine()
-        found = await self._current(engine, integration_id)
+        found = await current(engine, integration_id)
         if found is None:
             raise NotFoundError(f"{integration_id} is not deployed as a container")
-        return self._deployment(engine, integration_id, found, await self._router(engine), 0.0)
+        return deployment_of(self.settings, engine, integration_id, found, await self._router(engine), 0.0)
 
     async def get_logs(self, integration_id: str, lines: int = 100) -> str:
         engine = await self._engine()
-        found = await self._current(engine, integration_id)
+        found = await current(engine, integration_id)
         if found is None:
             raise NotFoundError(f"{integration_id} is not deployed as a container")
-        return await _logs(engine, found, lines)
+        return await logs_of(engine, found, lines)
 
     async def sandbox_host(self) -> str:
         engine = await self._engine()
@@ -179,16 +188,18 @@ class DockerDeployer(Deployer):
     ) -> Deployment:
         started, integration_id = time.monotonic(), definition.integration_id
         router = await self._router(engine)
-        before = await self._current(engine, integration_id)
+        before = await current(engine, integration_id)
         database = await open_database(
             self.settings, integration_id, self._home(integration_id), can_mount=not engine.is_remote
         )
-        if before is not None and self._is_same(before, definition, wishes) and before.status == "running":
+        if before is not None and is_same(before, definition, wishes) and before.status == "running":
             await self._sweep(engine, integration_id, keep=before)
-            return self._deployment(engine, integration_id, before, router, time.monotonic() - started)
+            return deployment_of(
+                self.settings, engine, integration_id, before, router, time.monotonic() - started
+            )
         context = await asyncio.to_thread(images.build_context, definition, base=self.settings.image_base)
         reference = images.image_reference(definition, context)
-        await images.build_image(engine.client, context, reference, on_progress=self._on_progress)
+        await images.build_image(engine.client, context, reference, on_progress=self.on_progress)
         await engine.ensure_network(self.settings.docker_network)
         self._say(f"starting version {definition.version}")
         environment = self._environment(definition, database.url)
@@ -196,9 +207,9 @@ class DockerDeployer(Deployer):
         try:
             await self._until_ready(engine, container, definition, router)
         except BaseException as error:
-            tail = redacted(await _logs(engine, container, _TAIL), environment, definition)
+            tail = redacted(await logs_of(engine, container, _TAIL), environment, definition)
             await engine.remove(container, grace_seconds=2)
-            await engine.drop_images(integration_id, keep=await _image_ids(engine, integration_id))
+            await engine.drop_images(integration_id, keep=await image_ids(engine, integration_id))
             if isinstance(error, DeployError):
                 went_on = "; the version before goes on" if before is not None else ""
                 raise DeployError(
@@ -207,7 +218,9 @@ class DockerDeployer(Deployer):
             raise
         await self._take_over(engine, integration_id, container, before)
         await self._sweep(engine, integration_id, keep=container)
-        return self._deployment(engine, integration_id, container, router, time.monotonic() - started)
+        return deployment_of(
+            self.settings, engine, integration_id, container, router, time.monotonic() - started
+        )
 
     async def _start(
         self,
@@ -231,7 +244,7 @@ class DockerDeployer(Deployer):
             INTEGRATION: integration_id,
             f"{LABEL}.version": str(definition.version),
             f"{LABEL}.digest": definition.digest(),
-            f"{LABEL}.limits": _limits_text(wishes),
+            f"{LABEL}.limits": limits_text(wishes),
             f"{LABEL}.source": definition.source.environment,
             f"{LABEL}.dest": definition.dest.environment,
             **routing_labels(
@@ -274,7 +287,7 @@ class DockerDeployer(Deployer):
             if container.attrs["RestartCount"] or state["Status"] in ("exited", "dead", "removing"):
                 raise DeployError(f"ended with code {state['ExitCode']} before it became healthy")
             if state["Status"] == "running":
-                is_ready = is_ready or await _answers(engine, container)
+                is_ready = is_ready or await answers(engine, container)
                 if is_ready and (router is None or await self._is_routed(engine, definition, router)):
                     return
             await asyncio.sleep(_POLL_SECONDS)
@@ -284,7 +297,7 @@ class DockerDeployer(Deployer):
     async def _is_routed(self, engine: Engine, definition: IntegrationDefinition, router: str) -> bool:
         import aiohttp
 
-        url = self._routes(engine, definition.integration_id, router)[0] + "/status"
+        url = routes(self.settings, engine, definition.integration_id, router)[0] + "/status"
         try:
             async with (
                 aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session,
@@ -316,81 +329,6 @@ class DockerDeployer(Deployer):
         if self._connected is None:
             self._connected = await Engine.connect(self.settings)
         return self._connected
-
-    async def _current(self, engine: Engine, integration_id: str) -> Container | None:
-        """The container that serves: the one with the name, else (a deployer died between two renames)
-        the one that served before."""
-        found = await engine.containers(integration_id)
-        name = container_name(integration_id)
-        for wanted in (name, f"{name}.old-"):
-            for one in found:
-                if one.name == name or (wanted != name and str(one.name).startswith(wanted)):
-                    return one
-        return None
-
-    @staticmethod
-    def _is_same(found: Container, definition: IntegrationDefinition, wishes: DeploymentConfig) -> bool:
-        return found.labels.get(f"{LABEL}.digest") == definition.digest() and found.labels.get(
-            f"{LABEL}.limits"
-        ) == _limits_text(wishes)
-
-    async def _definition_in(self, engine: Engine, container: Container) -> IntegrationDefinition | None:
-        """The definition that a container was made from, out of its own file system."""
-        import io
-        import tarfile
-
-        def read(_: object) -> bytes:
-            parts, _stat = container.get_archive("/app/definition.json")
-            return b"".join(parts)
-
-        try:
-            with tarfile.open(fileobj=io.BytesIO(await engine.ask(read))) as archive:
-                file = archive.extractfile("definition.json")
-                return IntegrationDefinition.model_validate_json(file.read()) if file is not None else None
-        except (DeployError, tarfile.TarError, KeyError, ValueError):
-            return None
-
-    def _deployment(
-        self, engine: Engine, integration_id: str, found: Container, router: str | None, seconds: float
-    ) -> Deployment:
-        state, labels = found.attrs["State"], found.labels
-        published = ((found.attrs.get("NetworkSettings") or {}).get("Ports") or {}).get(f"{PORT}/tcp")
-        url = ""
-        if published:
-            url = f"http://127.0.0.1:{published[0]['HostPort']}"
-        elif router is not None:
-            url = self._routes(engine, integration_id, router)[0]
-        health = (state.get("Health") or {}).get("Status")
-        runs = state["Status"] == "running" and health != "unhealthy"
-        return Deployment(
-            target=self.target,
-            workload_id=container_name(integration_id),
-            service_url=url,
-            version=int(labels.get(f"{LABEL}.version", 1)),
-            definition_digest=labels.get(f"{LABEL}.digest", ""),
-            status="running" if runs else "stopped" if state["Status"] in ("exited", "created") else "failed",
-            duration_seconds=round(seconds, 3),
-            environments={side: labels.get(f"{LABEL}.{side}", "live") for side in ("source", "dest")},
-            detail={
-                "container_id": found.id,
-                "image": found.attrs["Config"]["Image"],
-                "network": self.settings.docker_network,
-                "health": health,
-                "restarts": found.attrs["RestartCount"],
-                "engine": engine.host or "this machine",
-                "routes": self._routes(engine, integration_id, router),
-            },
-        )
-
-    def _routes(self, engine: Engine, integration_id: str, router: str | None) -> list[str]:
-        if router is None:
-            where = f" on {engine.machine}" if engine.is_remote else ""
-            return [f"http://127.0.0.1:<a free port>{where}"]
-        base = router.rstrip("/")
-        scheme, _, authority = base.partition("://")
-        port = authority.partition(":")[2]
-        host = host_name(integration_id, checked_domain(self.settings.domain))
-        return [base + route_path(integration_id), f"{scheme}://{host}" + (f":{port}" if port else "")]
 
     async def _router(self, engine: Engine) -> str | None:
         return self.settings.traefik_url or await engine.traefik_url()
@@ -442,31 +380,9 @@ class DockerDeployer(Deployer):
         return self._root / folder_name(integration_id)
 
     def _say(self, line: str) -> None:
-        if self._on_progress is not None:
-            self._on_progress(line)
+        if self.on_progress is not None:
+            self.on_progress(line)
 
     def _lock(self, integration_id: str) -> AbstractAsyncContextManager[None]:
         patience = self._healthy_within_seconds + _DRAIN_SECONDS
         return one_at_a_time(self._root, integration_id, patience_seconds=patience)
-
-
-def _limits_text(wishes: DeploymentConfig) -> str:
-    return f"{wishes.memory_mb} MB, {wishes.cpu_cores:g} cores"
-
-
-async def _answers(engine: Engine, container: Container) -> bool:
-    """Whether it is ready, asked from inside: that works on any engine, wherever it runs."""
-    try:
-        ended = await engine.ask(lambda _: container.exec_run(list(images.HEALTH_COMMAND)))
-    except DeployError:  # it ended in this very moment: the next look at its state says so
-        return False
-    return bool(ended.exit_code == 0)
-
-
-async def _logs(engine: Engine, container: Container, lines: int) -> str:
-    text = await engine.ask(lambda _: container.logs(tail=lines))
-    return str(text.decode("utf-8", "replace").rstrip("\n"))
-
-
-async def _image_ids(engine: Engine, integration_id: str) -> set[str]:
-    return {str(one.attrs["Image"]) for one in await engine.containers(integration_id)}

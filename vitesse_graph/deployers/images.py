@@ -7,6 +7,7 @@ what was built once is not built again, and a tag never means two things.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import io
 import json
@@ -37,6 +38,9 @@ _ASK = (
 )
 HEALTH_COMMAND = (PYTHON, "-ISc", _ASK.format(port=PORT), "/ready")
 """What the image's health check runs; also good for `docker exec` and for a container's own probe."""
+RUNTIME_REPOSITORY = "vitesse/runtime"
+"""The layers that all integrations share, built once for a version of Vitesse and a base."""
+DEFINITION = "definition.json"
 LABEL = "io.vitesse"
 """Prefix of the labels on images and on what is made from them."""
 
@@ -55,15 +59,24 @@ class BuildContext:
     @property
     def digest(self) -> str:
         """sha256 over all of it: the same definition, the same digest."""
-        whole = hashlib.sha256()
-        for name, body in sorted(self.files.items()):
-            whole.update(f"{name}\0{len(body)}\0".encode() + body)
-        whole.update(json.dumps([dict(self.arguments), dict(self.labels)], sort_keys=True).encode())
-        return whole.hexdigest()
+        return _digest(self.files, [dict(self.arguments), dict(self.labels)])
+
+    @property
+    def runtime_digest(self) -> str:
+        """sha256 over what integrations share: everything but the definition and the labels."""
+        return _digest({k: v for k, v in self.files.items() if k != DEFINITION}, dict(self.arguments))
 
     def tar(self) -> bytes:
         """The files as a tar archive that is the same wherever and whenever it is made."""
         return tar_bytes(self.files)
+
+
+def _digest(contents: Mapping[str, bytes], beside: Any) -> str:
+    whole = hashlib.sha256()
+    for name, body in sorted(contents.items()):
+        whole.update(f"{name}\0{len(body)}\0".encode() + body)
+    whole.update(json.dumps(beside, sort_keys=True).encode())
+    return whole.hexdigest()
 
 
 def tar_bytes(contents: Mapping[str, bytes]) -> bytes:
@@ -99,7 +112,7 @@ def build_context(definition: IntegrationDefinition, *, base: str = DEFAULT_BASE
                 command=list(COMMAND),
             ),
             "main.py": _render("main.py.j2", port=PORT),
-            "definition.json": definition_json(definition),
+            DEFINITION: definition_json(definition),
             "requirements.txt": _template("requirements.txt").encode(),
             wheel_name: wheel,
         },
@@ -140,15 +153,40 @@ async def build_image(
 
     Progress is told while it goes on. Raises DeployError, with the build's last lines as its log tail.
     """
-    from docker.errors import APIError, ImageNotFound
+    if await _image_id(client, reference) is None:
+        shared = f"{RUNTIME_REPOSITORY}:{context.runtime_digest[:16]}"
+        if await _image_id(client, shared) is None:
+            await _build(
+                client, context, shared, {f"{LABEL}.shared": "runtime"}, "runtime", platform, on_progress
+            )
+            await _drop_other_runtimes(client, shared)
+        await _build(client, context, reference, context.labels, None, platform, on_progress)
+    built = await _image_id(client, reference)
+    if built is None:
+        raise DeployError(f"the image {reference} was built and is not there; something removes images")
+    return built
+
+
+async def _image_id(client: DockerClient, reference: str) -> str | None:
+    from docker.errors import DockerException, ImageNotFound
 
     try:
-        found = await asyncio.to_thread(client.images.get, reference)
-        return str(found.id)
+        return str((await asyncio.to_thread(client.images.get, reference)).id)
     except ImageNotFound:
-        pass
-    except (APIError, OSError) as error:
+        return None
+    except (DockerException, OSError) as error:
         raise DeployError(f"the Docker Engine does not answer ({_reason(error)})") from error
+
+
+async def _build(
+    client: DockerClient,
+    context: BuildContext,
+    reference: str,
+    labels: Mapping[str, str],
+    target: str | None,
+    platform: str | None,
+    on_progress: Progress | None,
+) -> None:
     body = await asyncio.to_thread(context.tar)
 
     def lines() -> Iterable[dict[str, Any]]:
@@ -157,7 +195,8 @@ async def build_image(
             custom_context=True,
             tag=reference,
             buildargs=dict(context.arguments),
-            labels=dict(context.labels),
+            labels=dict(labels),
+            target=target or "",
             rm=True,
             forcerm=True,
             decode=True,
@@ -166,8 +205,20 @@ async def build_image(
         return answer
 
     await _follow(lines, f"the image {reference} was not built", on_progress)
-    built = await asyncio.to_thread(client.images.get, reference)
-    return str(built.id)
+
+
+async def _drop_other_runtimes(client: DockerClient, keep: str) -> None:
+    """Shared layers of earlier versions go when nothing is made of them any more."""
+    from docker.errors import DockerException
+
+    def act() -> None:
+        for image in client.images.list(RUNTIME_REPOSITORY):
+            for tag in image.tags:
+                if tag != keep:
+                    with contextlib.suppress(DockerException):
+                        client.images.remove(tag)
+
+    await asyncio.to_thread(act)
 
 
 async def push_image(

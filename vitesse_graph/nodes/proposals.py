@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vitesse_graph.state.deployment import DeploymentPlan
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.review import DECISIONS, GateName
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
@@ -143,23 +142,20 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
     if plan is not None:
         parts.append(
             f"### Plan for {plan.target}\n"
-            + _list([*plan.warnings, *plan.actions, *(f"change: {c}" for c in plan.changes)])
+            + _list([*plan.warnings, *plan.actions, *(f"change: {_cell(c)}" for c in plan.changes)])
             + "".join(
-                f"\n\n{name}: {', '.join(map(_cell, values))}" for name, values in _means(plan) if values
+                f"\n\n{name}: {_cell(items)}"
+                for name, items in (
+                    ("answers at", plan.routes),
+                    ("resources", [f"{key} {value}" for key, value in plan.resources.items()]),
+                    ("environment", plan.environment),
+                )
+                if items
             )
         )
     if state.healing is not None and state.healing.outcome == "open":
         parts.insert(0, "### Repair\n" + _list(state.healing.log[-6:]))
     return args, "\n\n".join(parts)
-
-
-def _means(plan: DeploymentPlan) -> list[tuple[str, list[str]]]:
-    """What the workload is given, and where it will answer."""
-    resources = [
-        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in plan.resources.items()
-    ]
-    return [("resources", resources), ("routes", plan.routes), ("environment", plan.environment)]
 
 
 _PROPOSALS: dict[GateName, Callable[[SharedWhiteboardState], tuple[dict[str, Any], str]]] = {
