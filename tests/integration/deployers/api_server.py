@@ -42,6 +42,7 @@ class ApiServer:
         self.fail_next: dict[tuple[str, str], int] = {}
         """(method, plural) → how many calls are answered with 503 first."""
         self.calls: list[tuple[str, str, bool]] = []
+        self.tokens: set[str] = set()
         self._versions = itertools.count(1)
 
     def serve(self, handler: kmock.RawHandler) -> None:
@@ -58,6 +59,7 @@ class ApiServer:
 
     def _before(self, request: kmock.Request) -> None:
         plural = self._key(request)[0]
+        self.tokens.add(request.headers.get("Authorization", ""))
         self.calls.append((request.method.value, plural, "dryRun" in request.params))
         left = self.fail_next.get((request.method.value, plural), 0)
         if left:
