@@ -239,8 +239,10 @@ def _configure_eks(made: Configuration, settings: Settings) -> None:
             file.write(base64.b64decode(authority))
         made.ssl_ca_cert = file.name
     name = str(found["name"])
-    made.refresh_api_key_hook = _token_hook(lambda: aws.eks_token(name))  # type: ignore[assignment]
+    refresh = _token_hook(lambda: aws.eks_token(name))
+    made.refresh_api_key_hook = refresh  # type: ignore[assignment]
     made.api_key_prefix["authorization"] = "Bearer"
+    refresh(made)  # the client asks the hook only where there is a key already
 
 
 def _token_hook(make: Callable[[], str]) -> Callable[[Configuration], None]:

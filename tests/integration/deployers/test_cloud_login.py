@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import itertools
 import json
 from collections.abc import AsyncIterator
@@ -25,7 +26,7 @@ from tests.integration.runtime.definitions import definition
 from vitesse_graph.deployers import cloud_image
 from vitesse_graph.deployers.cloud import ownership_tags
 from vitesse_graph.deployers.cloud_image import ensure_image, forget_image, planned_image
-from vitesse_graph.deployers.images import BuildContext, image_reference
+from vitesse_graph.deployers.images import tar_bytes
 from vitesse_graph.deployers.kubernetes import KubernetesDeployer
 from vitesse_graph.errors import DeployError, InputError, NotFoundError
 from vitesse_graph.settings import Settings
@@ -167,9 +168,14 @@ async def registry() -> AsyncIterator[tuple[str, dict[str, bytes]]]:
 async def test_an_image_is_built_pushed_and_named_by_its_digest(
     registry: tuple[str, dict[str, bytes]], tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A small image: what is built for an integration has tests of its own, and is pushed no differently."""
-    small = BuildContext(files={"Dockerfile": b"FROM scratch\nCOPY note /note\n", "note": name.encode()})
-    monkeypatch.setattr(cloud_image, "build_context", lambda *_, **__: small)
+    """With a small image: how one is built for an integration has tests of its own."""
+
+    async def built_small(client: Any, context: Any, reference: str, **_: Any) -> None:
+        dockerfile = f"FROM scratch\nLABEL name={name}\nCOPY Dockerfile /\n".encode()
+        files = io.BytesIO(tar_bytes({"Dockerfile": dockerfile}))
+        list(client.api.build(fileobj=files, custom_context=True, tag=reference, rm=True))
+
+    monkeypatch.setattr(cloud_image, "build_image", built_small)
     engine, (address, blobs) = engine_or_skip(), registry
     settings, found = settings_with(tmp_path, registry_url=address), definition("https://x.test", name)
     said: list[str] = []
@@ -179,8 +185,8 @@ async def test_an_image_is_built_pushed_and_named_by_its_digest(
         assert repository == f"{address}/vitesse/{name}"
         manifest = json.loads(blobs[digest])
         assert all(layer["digest"] in blobs for layer in [manifest["config"], *manifest["layers"]])
-        assert any(line.startswith("Step ") for line in said)
+        assert any("Pushed" in line for line in said)
         assert await ensure_image(found, settings, tags={}) == reference
     finally:
-        engine.images.remove(image_reference(found, small, registry=address), force=True)
+        engine.images.remove(planned_image(found, settings), force=True)
         engine.close()
