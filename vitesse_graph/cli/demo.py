@@ -85,10 +85,10 @@ class Demo:
         with self.watch.lap("intent to active"):
             with self._progress("building") as on_event:
                 outcome = await self._service.start(request, context=context, on_event=on_event)
-            outcome = await answer_gates(self._service, outcome, context, None)
+            outcome = await answer_gates(self._service, outcome, context)
         if outcome.status != "active":
             raise VitesseError(
-                f"the demo's integration is {outcome.status}: {outcome.error or 'it was rejected'} ({outcome.integration_id})"
+                f"the demo's integration is {outcome.status}: {outcome.error or ('nobody answered its gate' if outcome.waiting else 'it was rejected')} ({outcome.integration_id})"
             )
         return outcome
 

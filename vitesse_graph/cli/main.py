@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "explain": ("manage", "explain", "What happened to one record."),
     "manifests": ("manifests", "manifests", "The Kubernetes objects of an integration, as YAML for GitOps."),
     "delete": ("manage", "delete", "Undeploy and forget an integration."),
+    "bundle": ("bundle", "bundle", "All of an integration as one archive that runs by itself."),
     "serve": ("serve", "serve", "The REST API."),
     "doctor": ("doctor", "doctor", "What is on, what is off, why, and how to turn it on."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import click
@@ -38,9 +39,10 @@ def integrations(status: str | None, limit: int, as_json: bool) -> None:
         ["id", "from", "to", "status", "health", "updated"],
         [
             [r.id, r.source_api, r.dest_api, r.status,
-             None if r.health_score is None else round(r.health_score), f"{r.updated_at:%Y-%m-%d %H:%M}"]
+             None if r.health_score is None else round(r.health_score), r.updated_at]
             for r in rows
         ],
+        whole=["id", "status"],
     )  # fmt: skip
 
 
@@ -76,12 +78,18 @@ def status(integration_id: str, as_json: bool) -> None:
             "runtime",
             ["state", "version", "health", "success", "p95 ms", "dead letters", "last sync"],
             [[runtime.state, runtime.definition_version, round(runtime.health), f"{runtime.success_rate:.3f}",
-              round(runtime.p95_latency_ms), runtime.dead_letters, runtime.last_sync_at]],
+              round(runtime.p95_latency_ms), runtime.dead_letters,
+              runtime.last_sync_at and datetime.fromisoformat(runtime.last_sync_at)]],
+            whole=["last sync"],
         )  # fmt: skip
     print_table(
         "story",
         ["at", "step", "what", "s"],
-        [[e.at, e.step, e.message, e.seconds] for e in outcome.state.execution_log[-15:]],
+        [
+            [datetime.fromisoformat(e.at), e.step, e.message, e.seconds]
+            for e in outcome.state.execution_log[-15:]
+        ],
+        whole=["at"],
     )
 
 
@@ -127,7 +135,7 @@ def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> 
                     integration_id, report.dump(), context=context, on_event=on_event
                 )
             if outcome.waiting is not None and not as_json:
-                outcome = await answer_gates(service, outcome, context, None)
+                outcome = await answer_gates(service, outcome, context)
             if not as_json and outcome.state.healing is not None:
                 print_table("repair", ["what"], [[line] for line in outcome.state.healing.log])
             return finish(outcome, as_json)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import click
@@ -14,7 +17,12 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-console = Console(highlight=False)
+# A pipe or a file has no width of its own: wide enough there for an id or a command to stay on one line.
+_WIDTH_OF_NO_TERMINAL = 160
+console = Console(
+    highlight=False,
+    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_NO_TERMINAL,
+)
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of tables."
 )
@@ -25,11 +33,13 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table; cells are shown as text, never as markup."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, whole: Sequence[str] = ()
+) -> None:
+    """A table; cells are shown as text, never as markup. Columns in `whole` are not broken over lines."""
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*(as_text(cell) for cell in row))
     console.print(table)
@@ -41,6 +51,8 @@ def as_text(value: Any) -> Any:
 
     if isinstance(value, float):
         return Text(f"{value:g}")
+    if isinstance(value, datetime):
+        return Text(f"{value.astimezone():%Y-%m-%d %H:%M:%S}")
     if isinstance(value, list):
         return Text(", ".join(str(item) for item in value))
     return Text("" if value is None else str(value))

@@ -77,6 +77,7 @@ def print_outcome(outcome: Any) -> None:
         console.print(
             f"{outcome.waiting.gate} waits for an answer: vitesse review {outcome.integration_id}",
             markup=False,
+            soft_wrap=True,
         )
 
 
@@ -100,14 +101,22 @@ _MENDABLE = frozenset(
 )
 
 
-async def answer_gates(service: Any, outcome: Any, context: Any, on_event: Any) -> Any:
-    """Asks at each gate until the run ends. A refused answer is asked again."""
+async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
+    """Asks at each gate until the run ends. A refused answer is asked again; where nobody answers
+    (end of input, ctrl-c) the gate goes on waiting."""
     from vitesse_graph.cli.gates import ask
 
     while outcome.waiting is not None:
-        answer = ask(outcome)
         try:
-            outcome = await service.answer(outcome.integration_id, answer, context=context, on_event=on_event)
+            answer = ask(outcome)
+        except click.Abort:
+            click.echo()
+            return outcome
+        try:
+            with progress("going on") as on_event:
+                outcome = await service.answer(
+                    outcome.integration_id, answer, context=context, on_event=on_event
+                )
         except DecisionError as error:
             click.echo(str(error), err=True)
             outcome = await service.look(outcome.integration_id)
@@ -165,7 +174,7 @@ def run(
             with progress("starting") as on_event:
                 outcome = await service.start(request, context=context, on_event=on_event)
             if outcome.waiting is not None and not no_ask and not as_json:
-                outcome = await answer_gates(service, outcome, context, None)
+                outcome = await answer_gates(service, outcome, context)
             code = finish(outcome, as_json)
             if code == 0 and outcome.status == "active" and sync_after and not as_json:
                 with progress("first sync"):
@@ -226,7 +235,7 @@ def review(
                 answer = read_json_file(answer_file, "answer") if answer_file else {"type": decision}
                 outcome = await service.answer(integration_id, answer, context=context)
             else:
-                outcome = await answer_gates(service, outcome, context, None)
+                outcome = await answer_gates(service, outcome, context)
             return finish(outcome, as_json)
 
     return run_async(work())
@@ -261,7 +270,7 @@ def resume(
                     integration_id, better=better, context=context, on_event=on_event
                 )
             if outcome.waiting is not None and not as_json:
-                outcome = await answer_gates(service, outcome, context, None)
+                outcome = await answer_gates(service, outcome, context)
             return finish(outcome, as_json)
 
     return run_async(work())

@@ -90,10 +90,11 @@ class DockerDeployer(Deployer):
         environment = self._environment(definition, "")
         self._files(definition, engine)
         context = await asyncio.to_thread(images.build_context, definition, base=self.settings.image_base)
-        reference = images.image_reference(definition, context)
+        # Without its digest: approval and the sandboxes' addresses still go into the definition.
+        image = images.image_reference(definition, context).rpartition("-")[0]
         router = await self._router(engine)
         before = await current(engine, integration_id)
-        actions = [f"build the image {reference} on {self.settings.image_base}, where it is not built yet"]
+        actions = [f"build the image {image} on {self.settings.image_base}, where it is not built yet"]
         if before is None:
             actions += [f"start the container {container_name(integration_id)}", "wait until it is ready"]
         elif is_same(before, definition, wishes) and before.status == "running":
@@ -110,7 +111,7 @@ class DockerDeployer(Deployer):
             actions=actions,
             environment=sorted(environment),
             resources={
-                "image": reference,
+                "image": image,
                 "container": container_name(integration_id),
                 "network": self.settings.docker_network,
                 "memory_mb": wishes.memory_mb,

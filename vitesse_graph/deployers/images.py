@@ -108,6 +108,7 @@ def build_context(definition: IntegrationDefinition, *, base: str = DEFAULT_BASE
                 wheel=wheel_name,
                 user=USER,
                 port=PORT,
+                label=LABEL,
                 health_command=list(HEALTH_COMMAND),
                 command=list(COMMAND),
             ),
@@ -208,15 +209,17 @@ async def _build(
 
 
 async def _drop_other_runtimes(client: DockerClient, keep: str) -> None:
-    """Shared layers of earlier versions go when nothing is made of them any more."""
+    """Shared layers of earlier versions go, and what they were built from but for the last: it is the cache
+    of the next build. Layers in use stay."""
     from docker.errors import DockerException
 
     def act() -> None:
-        for image in client.images.list(RUNTIME_REPOSITORY):
-            for tag in image.tags:
-                if tag != keep:
-                    with contextlib.suppress(DockerException):
-                        client.images.remove(tag)
+        tags = [tag for image in client.images.list(RUNTIME_REPOSITORY) for tag in image.tags]
+        stages = client.images.list(filters={"label": f"{LABEL}.stage=build", "dangling": True})
+        stages.sort(key=lambda image: str(image.attrs["Created"]))
+        for name in [*(tag for tag in tags if tag != keep), *(image.id for image in stages[:-1])]:
+            with contextlib.suppress(DockerException):
+                client.images.remove(name)
 
     await asyncio.to_thread(act)
 

@@ -144,7 +144,7 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             f"### Plan for {plan.target}\n"
             + _list([*plan.warnings, *plan.actions, *(f"change: {_cell(c)}" for c in plan.changes)])
             + "".join(
-                f"\n\n{name}: {_cell(items)}"
+                f"\n\n{name}: {', '.join(map(_cell, items))}"
                 for name, items in (
                     ("answers at", plan.routes),
                     ("resources", [f"{key} {value}" for key, value in plan.resources.items()]),

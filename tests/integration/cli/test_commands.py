@@ -17,7 +17,13 @@ VITESSE = [sys.executable, "-m", "vitesse_graph.cli.main"]
 def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "VITESSE_DATA_DIR": str(data_dir), "COLUMNS": "200"}
     return subprocess.run(
-        [*VITESSE, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=120
+        [*VITESSE, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -55,6 +61,21 @@ def test_an_intent_that_fits_nothing_fails_and_says_what_to_give(data_dir: Path)
     assert "specification" in document["error"]
     shown = run(data_dir, "status", document["integration_id"])
     assert (shown.returncode, "failed" in shown.stdout) == (0, True)
+
+
+def test_where_nobody_can_answer_the_gate_goes_on_waiting_and_says_how(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    document = {"openapi": "3.0.0", "info": {"title": "T", "version": "1"}, "paths": {"/x": {}}}
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(document))
+    ended = run(data_dir, "run", "--intent", "x to y", "--source", str(spec), "--dest", str(spec))
+    assert ended.returncode == 0, ended.stderr
+    said = ended.stdout.splitlines()[-1]
+    assert said.startswith("review_discovery waits for an answer: vitesse review ")
+    integration_id = said.split()[-1]
+    listed = run(data_dir, "integrations")
+    assert integration_id in listed.stdout
 
 
 def test_lists_and_doctor_answer_in_json(data_dir: Path) -> None:
