@@ -90,8 +90,8 @@ class Cluster:
             return
 
     async def logs(self, namespace: str, pod: str, lines: int, *, previous: bool = False) -> str:
-        """The pod's last lines; empty when there are none yet."""
-        query = [("tailLines", str(lines)), ("container", "runtime")]
+        """The pod's last lines, each after its time; empty when there are none yet."""
+        query = [("tailLines", str(lines)), ("container", "runtime"), ("timestamps", "true")]
         if previous:
             query.append(("previous", "true"))
         try:
