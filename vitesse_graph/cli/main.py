@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "monitor": ("manage", "monitor", "Watch deployed integrations and heal them."),
     "logs": ("manage", "logs", "The last log lines of a deployed integration."),
     "explain": ("manage", "explain", "What happened to one record."),
+    "manifests": ("manifests", "manifests", "The Kubernetes objects of an integration, as YAML for GitOps."),
     "delete": ("manage", "delete", "Undeploy and forget an integration."),
     "bundle": ("bundle", "bundle", "All of an integration as one archive that runs by itself."),
     "serve": ("serve", "serve", "The REST API."),

@@ -6,6 +6,7 @@ Kubernetes Secret or AWS Secrets Manager, and only its name appears anywhere els
 
 from __future__ import annotations
 
+import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping
@@ -88,6 +89,31 @@ def cloud_environment(
         if name in secret_names(definition) or _SECRET_NAMES.search(name)
     }
     return CloudEnvironment(plain=dict(sorted(found.items())), secret=secrets, files=_files(definition))
+
+
+def environment_names(definition: IntegrationDefinition, settings: Settings) -> CloudEnvironment:
+    """The environment with its plain values, and of the secrets the names alone: for files that people keep.
+
+    Nothing needs to be set or stored here for it. Raises InputError for a name that no target takes.
+    """
+    references = references_of(definition)
+    here = {**os.environ, **{ref.partition(":")[2]: "" for ref in references if ref.startswith("env:")}}
+    files = {ref.partition(":")[2]: "" for ref in references if ref.startswith("file:")}
+    without_files = definition.model_copy(
+        update={
+            "source": definition.source.model_copy(update={"auth_ref": _no_file(definition.source.auth_ref)}),
+            "dest": definition.dest.model_copy(update={"auth_ref": _no_file(definition.dest.auth_ref)}),
+            "alert_secret_ref": _no_file(definition.alert_secret_ref),
+        }
+    )
+    found = cloud_environment(
+        without_files, settings, settings.conninfo() or "", secret_reader=lambda reference: "", environ=here
+    )
+    return CloudEnvironment(plain=found.plain, secret=dict.fromkeys(found.secret, ""), files=files)
+
+
+def _no_file(reference: str | None) -> str | None:
+    return None if reference is not None and reference.startswith("file:") else reference
 
 
 def _files(definition: IntegrationDefinition) -> dict[str, str]:

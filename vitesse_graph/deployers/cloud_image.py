@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from vitesse_graph.deployers.images import (
-    DEFAULT_BASE,
     Progress,
     build_context,
     build_image,
@@ -31,11 +30,13 @@ PLATFORM = "linux/amd64"
 """What the cloud targets run; a builder of another kind builds for it all the same."""
 
 
-def planned_image(definition: IntegrationDefinition, settings: Settings, *, base: str = DEFAULT_BASE) -> str:
+def planned_image(definition: IntegrationDefinition, settings: Settings) -> str:
     """The reference that `ensure_image` would give, but for the digest. Raises InputError: none is possible."""
     if settings.image:
         return settings.image
-    return image_reference(definition, build_context(definition, base=base), registry=_registry(settings))
+    return image_reference(
+        definition, build_context(definition, base=settings.image_base), registry=_registry(settings)
+    )
 
 
 async def ensure_image(
@@ -43,7 +44,6 @@ async def ensure_image(
     settings: Settings,
     *,
     tags: Mapping[str, str],
-    base: str = DEFAULT_BASE,
     aws: Aws | None = None,
     on_progress: Progress | None = None,
 ) -> str:
@@ -54,7 +54,7 @@ async def ensure_image(
     if settings.image:
         return settings.image
     registry = _registry(settings)
-    context = build_context(definition, base=base)
+    context = build_context(definition, base=settings.image_base)
     reference = image_reference(definition, context, registry=registry)
     auth = None
     if is_ecr(registry):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from vitesse_graph.deployers.base import Deployer, SecretReader
 from vitesse_graph.deployers.cloud import (
@@ -13,8 +14,9 @@ from vitesse_graph.deployers.cloud import (
 )
 from vitesse_graph.deployers.cloud_image import forget_image
 from vitesse_graph.deployers.images import Progress
-from vitesse_graph.deployers.locking import one_at_a_time
+from vitesse_graph.deployers.locking import lock_path, one_at_a_time
 from vitesse_graph.deployers.workload_database import close_database, open_database
+from vitesse_graph.errors import InputError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 
@@ -55,9 +57,21 @@ class CloudDeployer(Deployer):
         if self.settings.conninfo() is not None:
             await close_database(self.settings, integration_id)
 
+    async def sandbox_host(self) -> str:
+        raise InputError(
+            f"the target {self.target} runs elsewhere and cannot call a sandbox on this machine: deploy with live "
+            "APIs, or to another target"
+        )
+
     def _tags(self, integration_id: str) -> dict[str, str]:
         return ownership_tags(integration_id, self.target)
 
-    def _alone(self, integration_id: str) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def _alone(self, integration_id: str, *, for_good: bool = False) -> AsyncIterator[None]:
+        """One deploy at a time. `for_good`: nothing is left of the integration afterwards, not even the lock."""
         root = self.settings.data_dir.expanduser().resolve() / "deployments"
-        return one_at_a_time(root, integration_id, patience_seconds=self.settings.rollout_timeout_seconds)
+        patience = self.settings.rollout_timeout_seconds
+        async with one_at_a_time(root, integration_id, patience_seconds=patience):
+            yield
+            if for_good:
+                lock_path(root, integration_id).unlink(missing_ok=True)

@@ -90,8 +90,8 @@ class Cluster:
             return
 
     async def logs(self, namespace: str, pod: str, lines: int, *, previous: bool = False) -> str:
-        """The pod's last lines; empty when there are none yet."""
-        query = [("tailLines", str(lines)), ("container", "runtime")]
+        """The pod's last lines, each after its time; empty when there are none yet."""
+        query = [("tailLines", str(lines)), ("container", "runtime"), ("timestamps", "true")]
         if previous:
             query.append(("previous", "true"))
         try:
@@ -239,8 +239,10 @@ def _configure_eks(made: Configuration, settings: Settings) -> None:
             file.write(base64.b64decode(authority))
         made.ssl_ca_cert = file.name
     name = str(found["name"])
-    made.refresh_api_key_hook = _token_hook(lambda: aws.eks_token(name))  # type: ignore[assignment]
+    refresh = _token_hook(lambda: aws.eks_token(name))
+    made.refresh_api_key_hook = refresh  # type: ignore[assignment]
     made.api_key_prefix["authorization"] = "Bearer"
+    refresh(made)  # the client asks the hook only where there is a key already
 
 
 def _token_hook(make: Callable[[], str]) -> Callable[[Configuration], None]:

@@ -65,6 +65,9 @@ class EcsDeployer(CloudDeployer):
             f"wait for steady state (at most {self.settings.rollout_timeout_seconds:g} s), else "
             + ("take everything back" if before is None else f"go back to {_short(healthy)}"),
         ]
+        if before is not None and service is not None and service["taskDefinition"] == healthy:
+            if not _changes(before, task) and before["tags"].get("vitesse:digest") == definition.digest():
+                actions = ["nothing: this very definition runs already"]
         warnings = local_addresses(definition)
         if not url:
             warnings.append("without VITESSE_ECS_LISTENER_ARN nothing is routed to it: it has no URL")
@@ -126,7 +129,7 @@ class EcsDeployer(CloudDeployer):
     async def destroy(self, integration_id: str) -> Deployment:
         started = time.monotonic()
         at = await self._at(integration_id)
-        async with self._alone(integration_id):
+        async with self._alone(integration_id, for_good=True):
             await self._take_down(at)
             await self._forget(integration_id)
         return Deployment(

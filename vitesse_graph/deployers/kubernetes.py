@@ -41,7 +41,8 @@ class KubernetesDeployer(CloudDeployer):
         image = await asyncio.to_thread(planned_image, definition, self.settings)
         workload = Workload.of(definition, config, self.settings, environment, image)
         async with self._releases(definition.integration_id) as releases:
-            before = (await releases.standing()).healthy
+            standing = await releases.standing()
+        before = standing.healthy
         objects = manifests.build_objects(workload)
         actions = [
             f"offer {len(objects)} objects to the cluster as a dry run, then apply them",
@@ -54,6 +55,8 @@ class KubernetesDeployer(CloudDeployer):
         ]
         if not self.settings.image:
             actions.insert(0, "build the image and push it, unless the registry has it")
+        if before is not None and _is_same(before, workload) and standing.release == before:
+            actions = ["nothing: this very definition runs already"]
         warnings = local_addresses(definition)
         if workload.host is None:
             warnings.append(
@@ -70,7 +73,7 @@ class KubernetesDeployer(CloudDeployer):
                 "replicas": f"{workload.replicas} to {most}" if workload.auto_scale else workload.replicas,
                 "memory_mb": workload.memory_mb,
                 "cpu_cores": workload.cpu_cores,
-                "objects": [f"{item['kind']} {item['metadata']['name']}" for item in objects],
+                "objects": ", ".join(f"{item['kind']} {item['metadata']['name']}" for item in objects),
             },
             routes=[workload.url],
             changes=_changes(before, workload) if before is not None else [],
@@ -108,7 +111,8 @@ class KubernetesDeployer(CloudDeployer):
 
     async def destroy(self, integration_id: str) -> Deployment:
         started = time.monotonic()
-        async with self._alone(integration_id), self._releases(integration_id) as releases:
+        alone = self._alone(integration_id, for_good=True)
+        async with alone, self._releases(integration_id) as releases:
             await releases.take_down(within_seconds=self._gone_within_seconds)
             await self._forget(integration_id)
         return Deployment(
@@ -161,6 +165,11 @@ class KubernetesDeployer(CloudDeployer):
             environments={"source": definition.source.environment, "dest": definition.dest.environment},
             detail={"image": workload.image, "release": workload.release, "replicas": wanted, "ready": ready},
         )
+
+
+def _is_same(before: Workload, after: Workload) -> bool:
+    """But for the image: what runs is named by its digest, what is planned by its tag."""
+    return before.model_copy(update={"image": ""}) == after.model_copy(update={"image": ""})
 
 
 def _changes(before: Workload, after: Workload) -> list[str]:

@@ -108,15 +108,17 @@ class Releases:
         return await self._cluster.find("Pod", self._namespace, self._labels)
 
     async def logs(self, pods: list[Manifest], lines: int) -> str:
-        """The pods' last lines; with several pods each line begins with its pod's name."""
-        found = []
+        """The last lines over all these pods by time; with several each begins with its pod's name."""
+        found: list[tuple[str, str]] = []
         for name in (pod["metadata"]["name"] for pod in pods):
             text = await self._cluster.logs(self._namespace, name, lines)
             # A container that was just started again has said nothing yet; the one before has.
             text = text or await self._cluster.logs(self._namespace, name, lines, previous=True)
             prefix = f"[{name}] " if len(pods) > 1 else ""
-            found += [prefix + line for line in text.splitlines()]
-        return "\n".join(found)
+            for line in text.splitlines():
+                at, _, said = line.partition(" ")
+                found.append((at, prefix + said))
+        return "\n".join(said for _, said in sorted(found, key=lambda item: item[0])[-lines:])
 
     # -- how it is done ----------------------------------------------------------------------------
 

@@ -10,35 +10,18 @@ Kubernetes versions, and every pod against the "restricted" Pod Security standar
 from __future__ import annotations
 
 import copy
-import functools
 import itertools
 import json
 from collections.abc import Callable
 from typing import Any
 
 import kmock
-import kubernetes_validate
 
+from tests.integration.deployers.kubernetes_schemas import invalid
 from tests.integration.deployers.pod_security import violations
 
-VERSIONS = ("1.31.0", "1.37.0")
 Object = dict[str, Any]
 Key = tuple[str, str | None, str]
-
-
-# The schemas of one version are megabytes, read anew for each object.
-kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
-
-
-@functools.cache
-def invalid(text: str) -> str | None:
-    """What one of the versions has against the object; None when all take it."""
-    for version in VERSIONS:
-        try:
-            kubernetes_validate.validate(json.loads(text), version, strict=True)
-        except kubernetes_validate.ValidationError as problem:
-            return f"{version}: {problem.message}"
-    return None
 
 
 def error(status: int, reason: str, message: str, details: Any = None) -> kmock.KubernetesError:
@@ -59,6 +42,7 @@ class ApiServer:
         self.fail_next: dict[tuple[str, str], int] = {}
         """(method, plural) → how many calls are answered with 503 first."""
         self.calls: list[tuple[str, str, bool]] = []
+        self.tokens: set[str] = set()
         self._versions = itertools.count(1)
 
     def serve(self, handler: kmock.RawHandler) -> None:
@@ -75,6 +59,7 @@ class ApiServer:
 
     def _before(self, request: kmock.Request) -> None:
         plural = self._key(request)[0]
+        self.tokens.add(request.headers.get("Authorization", ""))
         self.calls.append((request.method.value, plural, "dryRun" in request.params))
         left = self.fail_next.get((request.method.value, plural), 0)
         if left:
@@ -85,7 +70,7 @@ class ApiServer:
         self._before(request)
         assert request.headers["Content-Type"] == "application/apply-patch+yaml"
         wanted = json.loads(request.body)
-        said = invalid(json.dumps(wanted, sort_keys=True))
+        said = invalid(wanted)
         if said is not None:
             raise error(422, "Invalid", said)
         key = self._key(request)
