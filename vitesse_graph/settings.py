@@ -66,9 +66,47 @@ class Settings(BaseSettings):
 
     # deployers
     docker_host: str | None = Field(None, validation_alias="DOCKER_HOST")
+    image_base: str = Field("python:3.12-slim", validation_alias="VITESSE_IMAGE_BASE")
+    """What images are built on: Python 3.11 or later with venv and pip."""
+    docker_network: str = Field("vitesse", validation_alias="VITESSE_DOCKER_NETWORK")
+    traefik_url: str | None = Field(None, validation_alias="VITESSE_TRAEFIK_URL")
+    """Where a Traefik with the Docker provider answers; unset: one that runs as a container is looked for."""
+    domain: str = Field("localhost", validation_alias="VITESSE_DOMAIN")
+    """Integrations answer at `vitesse-<id>.<domain>` too, where a router runs."""
     aws_region: str | None = Field(None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION"))
     eks_cluster_name: str | None = Field(None, validation_alias="EKS_CLUSTER_NAME")
     ecr_registry_url: str | None = Field(None, validation_alias="ECR_REGISTRY_URL")
+    registry_url: str | None = Field(None, validation_alias="VITESSE_REGISTRY_URL")
+    """Any other registry that images are pushed to, with the Docker client's own login."""
+    image: str | None = Field(None, validation_alias="VITESSE_IMAGE")
+    """A runtime image that is there already; set, nothing is built or pushed for cloud targets."""
+    rollout_timeout_seconds: float = Field(300.0, gt=0, validation_alias="VITESSE_ROLLOUT_TIMEOUT_SECONDS")
+    """How long a new version may take to become healthy before it is rolled back."""
+    kubernetes_context: str | None = Field(None, validation_alias="VITESSE_KUBERNETES_CONTEXT")
+    kubernetes_namespace: str = Field("vitesse", validation_alias="VITESSE_KUBERNETES_NAMESPACE")
+    kubernetes_force: bool = Field(False, validation_alias="VITESSE_KUBERNETES_FORCE")
+    """Take over fields that another field manager owns, instead of stopping with a conflict."""
+    kubernetes_role_arn: str | None = Field(None, validation_alias="VITESSE_KUBERNETES_ROLE_ARN")
+    """IAM role of the pods' service account (IRSA)."""
+    kubernetes_pull_secret: str | None = Field(None, validation_alias="VITESSE_KUBERNETES_PULL_SECRET")
+    """Secret in the namespace with which images are pulled."""
+    ingress_domain: str | None = Field(None, validation_alias="VITESSE_INGRESS_DOMAIN")
+    """Integrations answer at `vitesse-<id>.<domain>`; unset: no Ingress is made."""
+    ingress_class: str | None = Field(None, validation_alias="VITESSE_INGRESS_CLASS")
+    ingress_tls_secret: str | None = Field(None, validation_alias="VITESSE_INGRESS_TLS_SECRET")
+    ingress_annotations: dict[str, str] = Field({}, validation_alias="VITESSE_INGRESS_ANNOTATIONS")
+    """For the ingress controller, as a JSON object."""
+    ecs_cluster: str | None = Field(None, validation_alias="VITESSE_ECS_CLUSTER")
+    ecs_subnets: str = Field("", validation_alias="VITESSE_ECS_SUBNETS")
+    """Comma-separated ids."""
+    ecs_security_groups: str = Field("", validation_alias="VITESSE_ECS_SECURITY_GROUPS")
+    """Comma-separated ids."""
+    ecs_public_ip: bool = Field(False, validation_alias="VITESSE_ECS_PUBLIC_IP")
+    """Tasks get a public address: for subnets without a NAT gateway."""
+    ecs_execution_role_arn: str | None = Field(None, validation_alias="VITESSE_ECS_EXECUTION_ROLE_ARN")
+    ecs_task_role_arn: str | None = Field(None, validation_alias="VITESSE_ECS_TASK_ROLE_ARN")
+    ecs_listener_arn: str | None = Field(None, validation_alias="VITESSE_ECS_LISTENER_ARN")
+    """Listener of the load balancer that routes `/vitesse-<id>`; unset: no route is made."""
 
     # the runtime
     batch_size: int = Field(100, ge=1, validation_alias="BATCH_SIZE")

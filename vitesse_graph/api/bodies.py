@@ -154,7 +154,7 @@ class Deploy(Body):
 
     model_config = _examples({"replicas": 1, "memory_mb": 512, "cpu_cores": 0.5, "auto_scale": False})
 
-    replicas: Whole = Field(1, ge=1, le=50)
+    replicas: Whole | None = Field(None, ge=1, le=50)
     memory_mb: Whole = Field(512, ge=64, le=1_048_576)
     cpu_cores: float = Field(0.5, gt=0, le=256)
     auto_scale: bool = False

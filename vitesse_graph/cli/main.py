@@ -36,7 +36,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "logs": ("manage", "logs", "The last log lines of a deployed integration."),
     "explain": ("records", "explain", "What happened to one record."),
     "dead-letters": ("records", "dead_letters", "Records that could not be written: list, retry, drop."),
+    "manifests": ("manifests", "manifests", "The Kubernetes objects of an integration, as YAML for GitOps."),
     "delete": ("manage", "delete", "Undeploy and forget an integration."),
+    "bundle": ("bundle", "bundle", "All of an integration as one archive that runs by itself."),
     "serve": ("serve", "serve", "The REST API."),
     "doctor": ("doctor", "doctor", "What is on, what is off, why, and how to turn it on."),
 }

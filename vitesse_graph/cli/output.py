@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markdown import Markdown
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -82,10 +83,11 @@ def progress(description: str) -> Iterator[Callable[[dict[str, Any]], None]]:
 
         def on_event(event: dict[str, Any]) -> None:
             step = event.get("step", "")
-            if event.get("event") == "vitesse.step.progress":
+            if "done" in event:
                 bar.update(task, description=f"{step}", completed=event["done"], total=event["total"])
             else:
-                bar.update(task, description=f"{step} {event.get('summary', '')}"[:100], total=None)
+                said = event.get("summary") or event.get("message") or ""
+                bar.update(task, description=escape(f"{step} {said}"[:100]), total=None)
 
         yield on_event
 

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from vitesse_graph.errors import InputError
 from vitesse_graph.settings import Settings
@@ -30,6 +31,8 @@ class Deployer(ABC):
     def __init__(self, settings: Settings, *, secret_reader: SecretReader | None = None) -> None:
         self.settings = settings
         self.secret_reader = secret_reader
+        self.on_progress: Callable[[str], None] | None = None
+        """Told what goes on (a build's lines, a rollout's state); called in the event loop."""
 
     @abstractmethod
     async def plan(
@@ -63,6 +66,11 @@ class Deployer(ABC):
     async def get_logs(self, integration_id: str, lines: int = 100) -> str:
         """The last log lines. Raises NotFoundError when nothing was deployed."""
 
+    async def sandbox_host(self) -> str:
+        """An address of this machine that workloads of this target can call, for sandboxes beside them.
+        Raises InputError where there is none."""
+        return "127.0.0.1"
+
 
 def secret_variable(reference: str) -> str:
     """Name of the environment variable that carries a stored secret (`secret:ID`) into a workload."""
@@ -93,17 +101,63 @@ def workload_environment(
     Raises InputError when a variable that the definition refers to is not set.
     """
     around = os.environ if environ is None else environ
-    names = {name for name in around if name.startswith(("OTEL_", "VITESSE_RUNTIME_"))}
-    found = {name: around[name] for name in (*_NEEDED, *sorted(names)) if name in around}
+    found = {name: around[name] for name in _NEEDED if name in around}
     found["VITESSE_DATA_DIR"] = str(settings.data_dir.expanduser().resolve())
     conninfo = settings.conninfo()
     if conninfo is not None:
         found["DATABASE_URL"] = conninfo
+    found["VITESSE_LOG_JSON"] = str(settings.log_json).lower()
+    found.update(_own_environment(definition, settings, secret_reader, around))
+    return found
+
+
+def container_environment(
+    definition: IntegrationDefinition,
+    settings: Settings,
+    *,
+    database_url: str,
+    secret_reader: SecretReader | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The whole environment of a runtime in an image: nothing of this machine's own.
+
+    Raises InputError when a variable that the definition refers to is not set.
+    """
+    around = os.environ if environ is None else environ
+    found = _own_environment(definition, settings, secret_reader, around)
+    sandboxes = [
+        side.base_url for side in (definition.source, definition.dest) if side.environment == "sandbox"
+    ]
+    hosts = [settings.allowed_hosts, *(urlsplit(url).netloc for url in sandboxes)]
+    return {
+        **found,
+        "VITESSE_ALLOWED_HOSTS": ",".join(dict.fromkeys(host for host in hosts if host)),
+        "DATABASE_URL": database_url,
+    }
+
+
+def secret_names(definition: IntegrationDefinition) -> set[str]:
+    """Names of the variables in a workload's environment whose values are secrets."""
+    found = {"DATABASE_URL"}
+    for reference in references_of(definition):
+        kind, _, name = reference.partition(":")
+        if kind in ("env", "secret"):
+            found.add(name if kind == "env" else secret_variable(reference))
+    return found
+
+
+def _own_environment(
+    definition: IntegrationDefinition,
+    settings: Settings,
+    secret_reader: SecretReader | None,
+    around: Mapping[str, str],
+) -> dict[str, str]:
+    names = sorted(name for name in around if name.startswith(("OTEL_", "VITESSE_RUNTIME_")))
+    found = {name: around[name] for name in names}
     found["VITESSE_ALLOW_PRIVATE_ADDRESSES"] = str(settings.allow_private_addresses).lower()
     found["VITESSE_ALLOW_LOOPBACK"] = str(settings.allow_loopback).lower()
     found["VITESSE_ALLOWED_HOSTS"] = settings.allowed_hosts
     found["VITESSE_DATABASE_PATIENCE_SECONDS"] = str(settings.database_patience_seconds)
-    found["VITESSE_LOG_JSON"] = str(settings.log_json).lower()
     found["BATCH_SIZE"] = str(settings.batch_size)
     if settings.sync_interval_seconds is not None:
         found["SYNC_INTERVAL_SECONDS"] = str(settings.sync_interval_seconds)
@@ -131,3 +185,34 @@ def folder_name(integration_id: str) -> str:
         return integration_id
     plain = re.sub(r"[^A-Za-z0-9]+", "-", integration_id).strip("-")[:40] or "integration"
     return f"{plain}-{sha256(integration_id.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
+
+
+def redacted(text: str, environment: Mapping[str, str], definition: IntegrationDefinition) -> str:
+    """A log without secret values."""
+    for name in secret_names(definition) - {"DATABASE_URL"}:
+        value = environment.get(name, "")
+        if len(value) >= 4:
+            text = text.replace(value, "***")
+    return text
+
+
+def changes_between(before: IntegrationDefinition, after: IntegrationDefinition) -> list[str]:
+    """What differs from what runs now, in words."""
+    found = []
+    for name in ("version", "schedule", "batch_size", "concurrency"):
+        old, new = getattr(before, name), getattr(after, name)
+        if old != new:
+            found.append(f"{name}: {old} → {new}")
+    for side in ("source", "dest"):
+        old, new = getattr(before, side), getattr(after, side)
+        if old != new:
+            names = [key for key, value in new.dump().items() if old.dump().get(key) != value]
+            found.append(f"{side}: {', '.join(names)}")
+    rows_before = {row.dest_field: row for row in before.mapping.transformations}
+    rows_after = {row.dest_field: row for row in after.mapping.transformations}
+    for field in dict.fromkeys((*rows_before, *rows_after)):
+        old_row, new_row = rows_before.get(field), rows_after.get(field)
+        if old_row != new_row:
+            how = "added" if old_row is None else "removed" if new_row is None else "changed"
+            found.append(f"mapping of {field}: {how}")
+    return found

@@ -15,6 +15,9 @@ ENTRY_POINT_GROUP = "vitesse.deployers"
 
 _BUILT_IN: dict[str, str] = {
     "process": "vitesse_graph.deployers.process:ProcessDeployer",
+    "local": "vitesse_graph.deployers.docker:DockerDeployer",
+    "cloud_eks": "vitesse_graph.deployers.kubernetes:KubernetesDeployer",
+    "cloud_ecs": "vitesse_graph.deployers.ecs:EcsDeployer",
 }
 """Target → `module:class`. A new target is a module and a row."""
 

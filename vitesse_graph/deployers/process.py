@@ -9,20 +9,24 @@ one goes on from the committed cursor.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
-import os
-import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from vitesse_graph.deployers.base import Deployer, SecretReader, folder_name, workload_environment
-from vitesse_graph.deployers.supervisor import ProcessSupervisor, RunningProcess
-from vitesse_graph.errors import ConflictError, DeployError, NotFoundError
+from vitesse_graph.deployers.base import (
+    Deployer,
+    SecretReader,
+    changes_between,
+    folder_name,
+    redacted,
+    workload_environment,
+)
+from vitesse_graph.deployers.locking import lock_path, one_at_a_time
+from vitesse_graph.deployers.supervisor import ProcessSupervisor, RunningProcess, remove_all_below
+from vitesse_graph.errors import DeployError, NotFoundError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.deployment import Deployment, DeploymentConfig, DeploymentPlan
@@ -71,8 +75,8 @@ class ProcessDeployer(Deployer):
             actions=actions,
             environment=sorted(environment),
             resources={"processes": 2, "folder": str(self._home(definition.integration_id))},
-            routes=["http://127.0.0.1:<a free port>"],
-            changes=_changes(before, definition) if running is not None and before is not None else [],
+            routes=["http://127.0.0.1:(a free port)"],
+            changes=changes_between(before, definition) if running is not None and before is not None else [],
             warnings=_warnings(config),
         )
 
@@ -92,15 +96,9 @@ class ProcessDeployer(Deployer):
     async def destroy(self, integration_id: str) -> Deployment:
         started = time.monotonic()
         async with self._lock(integration_id):
-            home = self._home(integration_id)
             # Everything below the folder goes, also what was started beside the runtime (sandboxes).
-            stops = [
-                ProcessSupervisor(root).remove(name, grace_seconds=_DRAIN_SECONDS)
-                for root, name in await asyncio.to_thread(_started_below, home)
-            ]
-            await asyncio.gather(*stops)
-            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-        await asyncio.to_thread(self._lock_path(integration_id).unlink, missing_ok=True)
+            await remove_all_below(self._home(integration_id), grace_seconds=_DRAIN_SECONDS)
+        await asyncio.to_thread(lock_path(self._root, integration_id).unlink, missing_ok=True)
         return Deployment(
             target=self.target,
             workload_id=integration_id,
@@ -177,7 +175,7 @@ class ProcessDeployer(Deployer):
         except DeployError as error:
             await supervisor.remove(name)
             went_on = "; the version before goes on" if before is not None else ""
-            tail = _redacted(error.log_tail, environment, definition)
+            tail = redacted(error.log_tail, environment, definition)
             reason = str(error).removeprefix(name).strip()
             raise DeployError(f"the runtime of {integration_id} {reason}{went_on}", log_tail=tail) from error
         deployment = self._deployment(running, time.monotonic() - started)
@@ -261,30 +259,9 @@ class ProcessDeployer(Deployer):
             },
         )
 
-    def _lock_path(self, integration_id: str) -> Path:
-        return self._root / f".{folder_name(integration_id)}.lock"
-
-    def _open_lock(self, integration_id: str) -> int:
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return os.open(self._lock_path(integration_id), os.O_CREAT | os.O_RDWR, 0o600)
-
-    @asynccontextmanager
-    async def _lock(self, integration_id: str) -> AsyncIterator[None]:
-        """One deployer at a time for one integration, across processes; freed when its holder dies."""
-        descriptor = await asyncio.to_thread(self._open_lock, integration_id)
-        try:
-            deadline = time.monotonic() + self._healthy_within_seconds + _DRAIN_SECONDS
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise ConflictError(f"another command is deploying {integration_id}") from None
-                await asyncio.sleep(0.05)
-            yield
-        finally:
-            os.close(descriptor)
+    def _lock(self, integration_id: str) -> AbstractAsyncContextManager[None]:
+        patience = self._healthy_within_seconds + _DRAIN_SECONDS
+        return one_at_a_time(self._root, integration_id, patience_seconds=patience)
 
 
 def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
@@ -294,47 +271,8 @@ def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
     return file
 
 
-def _started_below(home: Path) -> list[tuple[Path, str]]:
-    roots = {spec.parent.parent for spec in home.rglob("spec.json")}
-    return [(root, name) for root in roots for name in ProcessSupervisor(root).names()]
-
-
-def _redacted(text: str, environment: dict[str, str], definition: IntegrationDefinition) -> str:
-    """The log without secret values."""
-    from vitesse_graph.deployers.base import references_of, secret_variable
-
-    for reference in references_of(definition):
-        kind, _, name = reference.partition(":")
-        value = environment.get(name if kind == "env" else secret_variable(reference), "")
-        if len(value) >= 4:
-            text = text.replace(value, "***")
-    return text
-
-
-def _changes(before: IntegrationDefinition, after: IntegrationDefinition) -> list[str]:
-    """What differs from what runs now, in words."""
-    found = []
-    for name in ("version", "schedule", "batch_size", "concurrency"):
-        old, new = getattr(before, name), getattr(after, name)
-        if old != new:
-            found.append(f"{name}: {old} → {new}")
-    for side in ("source", "dest"):
-        old, new = getattr(before, side), getattr(after, side)
-        if old != new:
-            names = [key for key, value in new.dump().items() if old.dump().get(key) != value]
-            found.append(f"{side}: {', '.join(names)}")
-    rows_before = {row.dest_field: row for row in before.mapping.transformations}
-    rows_after = {row.dest_field: row for row in after.mapping.transformations}
-    for field in dict.fromkeys((*rows_before, *rows_after)):
-        old_row, new_row = rows_before.get(field), rows_after.get(field)
-        if old_row != new_row:
-            how = "added" if old_row is None else "removed" if new_row is None else "changed"
-            found.append(f"mapping of {field}: {how}")
-    return found
-
-
 def _warnings(config: DeploymentConfig | None) -> list[str]:
     found = []
-    if config is not None and (config.replicas > 1 or config.auto_scale):
+    if config is not None and ((config.replicas or 1) > 1 or config.auto_scale):
         found.append("the process target runs one process; replicas and auto_scale need another target")
     return found

@@ -113,7 +113,7 @@ class ProcessSupervisor:
             starter = await asyncio.create_subprocess_exec(
                 *command,
                 cwd=folder,
-                env={**env, "PYTHONPATH": _import_path(env)},
+                env={**env, "PYTHONPATH": import_path(env)},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -198,6 +198,21 @@ def _lay_out(folder: Path, spec: dict[str, Any]) -> None:
     (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
 
 
+async def remove_all_below(folder: Path, *, grace_seconds: float = 30.0) -> None:
+    """Stops every process that was started anywhere below a folder, then deletes the folder."""
+    stops = [
+        ProcessSupervisor(root).remove(name, grace_seconds=grace_seconds)
+        for root, name in await asyncio.to_thread(_started_below, folder)
+    ]
+    await asyncio.gather(*stops)
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def _started_below(folder: Path) -> list[tuple[Path, str]]:
+    roots = {spec.parent.parent for spec in folder.rglob("spec.json")}
+    return [(root, name) for root in roots for name in ProcessSupervisor(root).names()]
+
+
 def _tail(path: Path, lines: int) -> list[str]:
     try:
         with path.open("rb") as file:
@@ -236,7 +251,7 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _import_path(env: Mapping[str, str]) -> str:
+def import_path(env: Mapping[str, str]) -> str:
     """The package must be found from the process's own folder, installed or not."""
     here = str(Path(__file__).resolve().parents[2])
     return os.pathsep.join(

@@ -73,13 +73,14 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
         raise MappingError("there is no mapping to deploy yet: run the map step first")
     emit(runtime, "deploy", "started")
     pair = await open_pair(services, state)
-    sandboxes = await start_sandboxes(services, integration_id, state)
+    deployer = services.deployer(state.deployment_target or DEFAULT_TARGET)
+    deployer.on_progress = lambda line: emit(runtime, "deploy", "progress", message=line)
+    sandboxes = await start_sandboxes(services, integration_id, state, deployer)
     runtime.heartbeat()
     definition = await next_definition(
         services, state, pair, {role: box["url"] for role, box in sandboxes.items()}
     )
     live = await services.registry.latest_version(integration_id)
-    deployer = services.deployer(state.deployment_target or DEFAULT_TARGET)
     deployment = await deployer.deploy(definition, state.deployment_config)
     deployment = deployment.model_copy(update={"sandboxes": sandboxes})
     await services.registry.save_version(

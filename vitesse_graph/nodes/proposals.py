@@ -150,8 +150,16 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
     if plan is not None:
         parts.append(
             f"### Plan for {plan.target}\n"
-            + _list([*plan.warnings, *plan.actions, *(f"change: {c}" for c in plan.changes)])
-            + (f"\n\nenvironment: {', '.join(plan.environment)}" if plan.environment else "")
+            + _list([*plan.warnings, *plan.actions, *(f"change: {_cell(c)}" for c in plan.changes)])
+            + "".join(
+                f"\n\n{name}: {', '.join(map(_cell, items))}"
+                for name, items in (
+                    ("answers at", plan.routes),
+                    ("resources", [f"{key} {value}" for key, value in plan.resources.items()]),
+                    ("environment", plan.environment),
+                )
+                if items
+            )
         )
     if state.healing is not None and state.healing.outcome == "open":
         parts.insert(0, "### Repair\n" + _list(state.healing.log[-16:]))

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any, Literal
 
-from vitesse_graph.deployers import ProcessSupervisor
+from vitesse_graph.deployers import Deployer, ProcessSupervisor
 from vitesse_graph.deployers.base import folder_name
 from vitesse_graph.nodes.definition import environment_of
 from vitesse_graph.services import Services
@@ -39,42 +39,35 @@ def _environment(services: Services) -> dict[str, str]:
 
 
 async def start_sandboxes(
-    services: Services, integration_id: str, state: SharedWhiteboardState
+    services: Services, integration_id: str, state: SharedWhiteboardState, deployer: Deployer
 ) -> dict[str, dict[str, Any]]:
     """Starts (or finds running) a sandbox for each side that needs one: `{side: {url, digest}}`.
 
-    They are supervised processes like the deployment and go when it is destroyed. Raises DeployError
+    They listen where the deployer's workloads can call them, and are supervised processes like the deployment and go when it is destroyed. Raises DeployError
     when one does not come up.
     """
     root = services.settings.data_dir / "deployments" / folder_name(integration_id) / "sandboxes"
     supervisor = ProcessSupervisor(root)
+    sides = sandboxed_sides(state)
+    host = await deployer.sandbox_host() if sides else ""
 
     async def start(role: Role, spec: ApiSpec) -> tuple[str, dict[str, Any]]:
         running = await asyncio.to_thread(supervisor.find, role)
-        if running is None or running.label.get("digest") != spec.digest or running.pid is None:
-            argv = [
-                *(sys.executable, "-m", "vitesse_graph.cli.main", "sandbox"),
-                *(
-                    "--digest",
-                    spec.digest,
-                    "--port",
-                    "{port}",
-                    "--records",
-                    str(SANDBOX_RECORDS),
-                    "--control",
-                ),
-            ]
+        wanted = {"digest": spec.digest, "host": host}
+        if running is None or running.label != wanted or running.pid is None:
+            argv = [sys.executable, "-m", "vitesse_graph.cli.main", "sandbox", "--digest", spec.digest]
+            argv += ["--host", host, "--port", "{port}", "--records", str(SANDBOX_RECORDS), "--control"]
             running = await supervisor.start(
                 role,
                 argv,
                 _environment(services),
-                "http://127.0.0.1:{port}/__vitesse__/health",
+                f"http://{host}:{{port}}/__vitesse__/health",
                 timeout_seconds=START_TIMEOUT_SECONDS,
-                label={"digest": spec.digest},
+                label=wanted,
             )
         return role, {"url": running.url, "digest": spec.digest}
 
     specs: dict[Role, ApiSpec | None] = {"source": state.source_api_spec, "dest": state.dest_api_spec}
-    wanted = [(role, specs[role]) for role in sandboxed_sides(state)]
+    wanted = [(role, specs[role]) for role in sides]
     started = await asyncio.gather(*(start(role, spec) for role, spec in wanted if spec is not None))
     return dict(started)

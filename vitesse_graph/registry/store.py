@@ -195,6 +195,19 @@ class Registry(Queries):
         )
         return rows[0] if rows else None
 
+    async def deployed_version(self, integration_id: str, version: int | None = None) -> DictRow | None:
+        """One version that was deployed (the last where none is named), as `latest_version` gives it."""
+        if version is None:
+            return await self.latest_version(integration_id)
+        rows = await self._run(
+            sql.SQL(
+                "SELECT version, definition, whiteboard FROM vitesse.versions "
+                "WHERE integration_id = %(id)s AND version = %(version)s"
+            ),
+            {"id": integration_id, "version": version},
+        )
+        return rows[0] if rows else None
+
     async def deployed(self) -> list[str]:
         """Ids of the integrations that have a workload, whatever their status says."""
         rows = await self._run(
@@ -232,6 +245,17 @@ class Registry(Queries):
             {"id": integration_id},
         )
         return dict(rows[0]) if rows else {}
+
+    async def test_results(self, integration_id: str, mapping_version: int) -> list[dict[str, Any]]:
+        """What the guardian found of one mapping version, the oldest run first."""
+        rows = await self._run(
+            sql.SQL(
+                "SELECT results FROM vitesse.test_results WHERE integration_id = %(id)s "
+                "AND mapping_version = %(version)s ORDER BY created_at, seed"
+            ),
+            {"id": integration_id, "version": mapping_version},
+        )
+        return [row["results"] for row in rows]
 
     async def save_test_results(
         self, integration_id: str, mapping_version: int, results: dict[str, Any]

@@ -1,13 +1,18 @@
-"""`python -m vitesse_graph.runtime DEFINITION.json [--port N] [--host 127.0.0.1]`."""
+"""`python -m vitesse_graph.runtime DEFINITION.json|BUNDLE.zip [--port N] [--host 127.0.0.1]`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
+import gzip
+import hashlib
 import json
 import logging
+import os
 import signal
 import sys
+import zipfile
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -18,20 +23,42 @@ from vitesse_graph.state.definition import IntegrationDefinition
 
 
 def load_definition(path: str) -> IntegrationDefinition:
-    """The definition in a JSON file, or in an unpacked bundle's `definition.json`. Raises InputError."""
+    """The definition in a JSON file, in a bundle, or in an unpacked bundle. Raises InputError."""
     file = Path(path)
     if file.is_dir():
         file = file / "definition.json"
     try:
-        return IntegrationDefinition.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise InputError(f"{file} cannot be read ({error.strerror})") from error
+        return IntegrationDefinition.model_validate(json.loads(_definition_text(file)))
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file} cannot be read ({getattr(error, 'strerror', None) or error})") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InputError(f"{file} is no integration definition: {where}: {first['msg']}") from error
     except ValueError as error:
         raise InputError(f"{file} is no JSON") from error
+    except KeyError as error:
+        raise InputError(f"{file} is no bundle: it holds no definition.json") from error
+
+
+def _definition_text(file: Path) -> bytes:
+    if not zipfile.is_zipfile(file):
+        return file.read_bytes()
+    with zipfile.ZipFile(file) as bundle:
+        body = bundle.read("definition.json")
+        wanted = json.loads(bundle.read("manifest.json"))["files"]["definition.json"]
+    if hashlib.sha256(body).hexdigest() != wanted:
+        raise InputError(f"{file}: the definition is not what the manifest says; make the bundle anew")
+    return body
+
+
+def definition_in(variable: str) -> IntegrationDefinition:
+    """The definition in an environment variable, base64 of its gzipped JSON. Raises InputError."""
+    try:
+        packed = base64.b64decode(os.environ.get(variable, ""), validate=True)
+        return IntegrationDefinition.model_validate_json(gzip.decompress(packed))
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"the environment variable {variable} holds no integration definition") from error
 
 
 async def serve(definition: IntegrationDefinition, host: str, port: int) -> None:
@@ -75,12 +102,19 @@ async def serve(definition: IntegrationDefinition, host: str, port: int) -> None
 def main(arguments: list[str] | None = None) -> int:
     """Exit codes: 0 stopped as asked, 2 bad input, 1 anything else."""
     parser = argparse.ArgumentParser(prog="python -m vitesse_graph.runtime", description=__doc__)
-    parser.add_argument("definition", help="the integration's definition (JSON)")
+    parser.add_argument("definition", help="the integration's definition (JSON), or its bundle")
     parser.add_argument("--port", type=int, default=8080)
     parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--from-environment", metavar="NAME", help="take the definition from this variable, not from the file"
+    )
     options = parser.parse_args(arguments)
     try:
-        run_tuned(serve(load_definition(options.definition), options.host, options.port))
+        if options.from_environment:
+            definition = definition_in(options.from_environment)
+        else:
+            definition = load_definition(options.definition)
+        run_tuned(serve(definition, options.host, options.port))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201 - the command's one line
         return 2

@@ -104,9 +104,11 @@ class OAuthGrant:
                 self._take(await self._ask(self._token))
             return
         async with self._store.connection() as connection, connection.transaction():
+            # Naming the credential is what lets a workload's own role see its row.
             await connection.execute(
-                "select pg_advisory_xact_lock(hashtextextended('vitesse_token/' || %s::text, 0))",
-                (self._credential,),
+                "select set_config('vitesse.credential', %s, true), "
+                "pg_advisory_xact_lock(hashtextextended('vitesse_token/' || %s::text, 0))",
+                (self._credential, self._credential),
             )
             kept = await self._kept(connection)
             self._take(kept or self._token)

@@ -219,8 +219,10 @@ delete from vitesse_runtime.holds where integration_id = %(id)s;
 select reason from vitesse_runtime.holds where integration_id = %(id)s and definition_version = %(version)s;
 
 -- reserve_slots: the next slots of a credential's budget; gives the seconds from now to the first of them
+-- (naming the credential is what lets a workload's own role see its row)
+with named as materialized (select set_config('vitesse.credential', %(key)s, true) as credential)
 insert into vitesse_runtime.budgets as b (credential, next_at)
-values (%(key)s, extract(epoch from clock_timestamp()) + %(count)s::float8 * %(gap)s::float8)
+select credential, extract(epoch from clock_timestamp()) + %(count)s::float8 * %(gap)s::float8 from named
 on conflict (credential) do update set next_at = %(count)s::float8 * %(gap)s::float8
     + greatest(b.next_at, extract(epoch from clock_timestamp()) - %(gap)s::float8 * (%(burst)s::float8 - 1))
 returning next_at - %(count)s::float8 * %(gap)s::float8 - extract(epoch from clock_timestamp());

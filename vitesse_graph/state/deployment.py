@@ -14,7 +14,8 @@ DeploymentTarget = Literal["process", "local", "eks", "ecs", "cloud_eks", "cloud
 class DeploymentConfig(Model):
     """A person's wishes for the workload."""
 
-    replicas: int = Field(default=1, ge=1, le=50)
+    replicas: int | None = Field(default=None, ge=1, le=50)
+    """None: as many as the target starts by itself."""
     memory_mb: int = Field(default=512, ge=64)
     cpu_cores: float = Field(default=0.5, gt=0)
     auto_scale: bool = False

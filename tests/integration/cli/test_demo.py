@@ -70,6 +70,21 @@ def test_nothing_keeps_running_after_the_demo(performed: dict[str, Any], data_di
     assert not list((data_dir / "deployments").glob(f"*{performed['integration_id']}*/start-*"))
 
 
+def test_its_manifests_are_valid_and_hold_no_secret(performed: dict[str, Any], data_dir: Path) -> None:
+    import kubernetes_validate
+    import yaml
+
+    ended = run(data_dir, "manifests", performed["integration_id"], "--image", "registry.example/x:1")
+    assert ended.returncode == 0, ended.stderr
+    objects = list(yaml.safe_load_all(ended.stdout))
+    for item in objects:
+        kubernetes_validate.validate(item, "1.31", strict=True)
+    kinds = [item["kind"] for item in objects]
+    assert {"Namespace", "ConfigMap", "Deployment", "NetworkPolicy"} <= set(kinds)
+    assert "Secret" not in kinds
+    assert "kubectl -n vitesse create secret generic" in ended.stdout
+
+
 def test_the_terminal_asks_at_each_gate_and_takes_an_edited_mapping(data_dir: Path) -> None:
     answers = ["approve", "approve", "edit", "1 -", "done", "approve"]
     ended = run(data_dir, "demo", "--interactive", stdin="\n".join(answers) + "\n")

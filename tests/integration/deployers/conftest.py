@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.deployers.targets import TARGETS, Target
 from tests.integration.runtime.apis import Apis
 from vitesse_graph.database import database_url
 from vitesse_graph.settings import Settings
@@ -24,6 +25,20 @@ async def settings(data_dir: Path) -> Settings:
     made = Settings(data_dir=data_dir, database_url=None, postgres_server=None, _env_file=None)
     await database_url(made)  # this process keeps the server up between deployments
     return made
+
+
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest, settings: Settings) -> Target:
+    """Each target in turn."""
+    return TARGETS[request.param](settings)
+
+
+@pytest.fixture
+async def reachable(target: Target) -> AsyncIterator[Apis]:
+    """Test APIs that the target's workloads can call."""
+    server = Apis(await target.apis_host()).start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

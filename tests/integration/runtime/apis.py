@@ -35,7 +35,8 @@ class Apis:
     `hook` sees each request first and may answer it; raising `Drop` closes the connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.people: list[dict[str, Any]] = []
         self.contacts: dict[str, dict[str, Any]] = {}
         self.keys: dict[str, Any] = {}
@@ -67,7 +68,7 @@ class Apis:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def emails(self) -> Counter[str]:
@@ -86,7 +87,7 @@ class Apis:
         app.router.add_delete("/contacts/{id}", self._delete)
         runner = web.AppRunner(app, handle_signals=False, access_log=None, shutdown_timeout=0.1)
         self._loop.run_until_complete(runner.setup())
-        site = web.TCPSite(runner, "127.0.0.1", 0)
+        site = web.TCPSite(runner, self.host, 0)
         self._loop.run_until_complete(site.start())
         self.port = runner.addresses[0][1]
         self._ready.set()

