@@ -158,9 +158,15 @@ async def build_image(
         shared = f"{RUNTIME_REPOSITORY}:{context.runtime_digest[:16]}"
         if await _image_id(client, shared) is None:
             await _build(
-                client, context, shared, {f"{LABEL}.shared": "runtime"}, "runtime", platform, on_progress
+                client,
+                context,
+                shared,
+                {f"{LABEL}.base": context.arguments["BASE"]},
+                "runtime",
+                platform,
+                on_progress,
             )
-            await _drop_other_runtimes(client, shared)
+            await _drop_other_runtimes(client, shared, context.arguments["BASE"])
         await _build(client, context, reference, context.labels, None, platform, on_progress)
     built = await _image_id(client, reference)
     if built is None:
@@ -208,13 +214,14 @@ async def _build(
     await _follow(lines, f"the image {reference} was not built", on_progress)
 
 
-async def _drop_other_runtimes(client: DockerClient, keep: str) -> None:
-    """Shared layers of earlier versions go, and what they were built from but for the last: it is the cache
+async def _drop_other_runtimes(client: DockerClient, keep: str, base: str) -> None:
+    """Shared layers of earlier versions on this base go, and what they were built from but for the last: it is the cache
     of the next build. Layers in use stay."""
     from docker.errors import DockerException
 
     def act() -> None:
-        tags = [tag for image in client.images.list(RUNTIME_REPOSITORY) for tag in image.tags]
+        found = client.images.list(RUNTIME_REPOSITORY, filters={"label": f"{LABEL}.base={base}"})
+        tags = [tag for image in found for tag in image.tags]
         stages = client.images.list(filters={"label": f"{LABEL}.stage=build", "dangling": True})
         stages.sort(key=lambda image: str(image.attrs["Created"]))
         for name in [*(tag for tag in tags if tag != keep), *(image.id for image in stages[:-1])]:
