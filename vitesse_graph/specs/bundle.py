@@ -38,6 +38,7 @@ _NAME_MAPS = frozenset(
 )  # fmt: skip
 """Keys whose value maps free names to nodes: inside them `example` and `x-…` are names like any other."""
 _TEXT_FILES = frozenset({".md", ".markdown", ".txt", ".html"})
+_ENDINGS = (".json", ".yaml", ".yml")
 _AT_ONCE = 16
 
 
@@ -79,10 +80,12 @@ class Bundler:
         self._seen: set[str] = set()
         """Documents that any reference names, the entry document included."""
         self._bytes = 0
+        self._own: Resolver | None = None
 
     async def bundle(self, tree: dict[str, Any], base: str) -> bool:
         """Rewrites `tree` in place; says whether anything changed. Raises SpecError at a limit."""
         base = urldefrag(base)[0]
+        self._own = Resolver(tree)
         documents: dict[str, Any] = {base: tree}
         fresh = {base: tree}
         while fresh:
@@ -115,7 +118,7 @@ class Bundler:
     def _absolute(self, ref: str, url: str, root: str) -> str | None:
         """The document that a reference leads to; None where it stays inside, or may not be followed."""
         document = ref.partition("#")[0].strip()
-        if not document:
+        if not document or self._names_own(ref, url == root):
             return None
         target = urldefrag(urljoin(url, document.replace("\\", "/")))[0]
         self._seen.add(target)
@@ -127,6 +130,16 @@ class Bundler:
             self._findings.add("refused_ref", f"{ref[:120]} was not followed: {problem}")
             return None
         return target
+
+    def _names_own(self, ref: str, is_entry: bool) -> bool:
+        """Whether a reference that looks like a file is a schema of this document: by `$id`, or by its bare name."""
+        if self._own is None or not is_entry or "#" in ref or ref.lower().endswith(_ENDINGS):
+            return False
+        try:
+            self._own.target(ref)
+        except LookupError:
+            return False
+        return True
 
     def _problem(self, target: str, root: str) -> str | None:
         if is_url(target):
@@ -189,6 +202,8 @@ class Bundler:
     def _rewrite(self, node: dict[str, Any], url: str, root: str, own: Resolver | None) -> None:
         ref: str = node["$ref"]
         document, _, pointer = ref.partition("#")
+        if self._names_own(ref, url == root):
+            return
         if not document.strip():
             if url != root and _points_into(own, ref):
                 node["$ref"] = f"#/{PLACE}/{self._names[url]}{pointer}"

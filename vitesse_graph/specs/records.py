@@ -11,6 +11,7 @@ from vitesse_graph.specs.words import squash, stems
 USUAL = (
     "data", "results", "items", "entries", "records", "value", "values", "elements", "objects", "rows", "content",
     "list", "hits", "resources", "edges", "nodes", "collection", "result", "members", "docs", "documents", "added",
+    "entry",
 )  # fmt: skip
 """Names that envelopes give to the array of records, the likeliest first."""
 
@@ -23,10 +24,10 @@ _BESIDE = frozenset(
 """Arrays that stand beside the records."""
 
 _WRAPPERS = (
+    "d",
     "data",
     "response",
     "result",
-    "_embedded",
     "embedded",
     "payload",
     "body",
@@ -77,9 +78,9 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
         name, usual, by_noun = best
         return Records(prefix + name, arrays[name], usual, by_noun)
     if depth < 2:
-        for name in _WRAPPERS:
-            inner = properties.get(name)
-            if inner is not None and flattener.type_of(inner) in ("object", ""):
+        for name in _wrappers(properties):
+            inner = properties[name]
+            if flattener.type_of(inner) in ("object", ""):
                 found = _find(flattener, inner, noun, prefix + name, depth + 1)
                 if found is not None and (found.is_usual or found.by_noun or "embedded" in name):
                     return Records(found.at, found.item, is_usual=True, by_noun=found.by_noun)
@@ -87,6 +88,12 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
         ((name, item),) = arrays.items()
         return Records(prefix + name, item, is_usual=False)
     return None
+
+
+def _wrappers(properties: dict[str, Any]) -> list[str]:
+    """Properties that may hold the records one level deeper, the likeliest first: `data`, `Result`, `_embedded`."""
+    by_squash = {squash(name): name for name in properties}
+    return [by_squash[usual] for usual in _WRAPPERS if usual in by_squash]
 
 
 def _arrays(flattener: Flattener, properties: dict[str, Any], noun: str) -> dict[str, Any]:

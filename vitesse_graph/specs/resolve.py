@@ -8,6 +8,7 @@ example, is never taken for one.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,13 @@ from vitesse_graph.specs.findings import Findings, unescape
 
 MAX_CHAIN = 100
 """A reference to a reference to a reference …: more than this many is taken for a loop."""
+
+
+_HOMES = ("#/definitions/", "#/components/schemas/")
+
+
+def _fail(ref: str) -> Any:
+    raise LookupError(ref)
 
 
 class Resolver:
@@ -66,8 +74,17 @@ class Resolver:
     def _walk(self, ref: str, depth: int) -> Any:
         if ref == "#" or ref == "":
             return self.root
-        if not ref.startswith("#/") or depth > MAX_CHAIN:
+        if depth > MAX_CHAIN:
             raise LookupError(ref)
+        if not ref.startswith("#/"):
+            return self._named(ref)
+        try:
+            return self._steps(ref, depth)
+        except LookupError:
+            # `#/definitions/X` in a document that has been converted to `components`, and back
+            return self._schema_called(ref.rsplit("/", 1)[-1]) if ref.startswith(_HOMES) else _fail(ref)
+
+    def _steps(self, ref: str, depth: int) -> Any:
         node: Any = self.root
         for raw in ref[2:].split("/"):
             token = unescape(unquote(raw)) if "%" in raw else unescape(raw) if "~" in raw else raw
@@ -75,6 +92,40 @@ class Resolver:
                 node = self._walk_on(node, depth)
             node = self._step(node, token, raw)
         return node
+
+    def _named(self, ref: str) -> Any:
+        """`#anchor`, the `$id` of a schema in here, or a schema's bare name (`Pet`), as the first Swaggers had it."""
+        if ref in self._anchors:
+            return self._anchors[ref]
+        return self._schema_called(ref)
+
+    def _schema_called(self, name: str) -> Any:
+        components = self.root.get("components")
+        for home in (
+            self.root.get("definitions"),
+            components.get("schemas") if type(components) is dict else None,
+        ):
+            if type(home) is dict and name in home:
+                return home[name]
+        raise LookupError(name)
+
+    @cached_property
+    def _anchors(self) -> dict[str, Any]:
+        """What `#anchor` and `$id` name. Looked for only when such a reference is met."""
+        found: dict[str, Any] = {}
+        waiting: list[Any] = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if type(node) is dict:
+                for key in ("$anchor", "$dynamicAnchor"):
+                    if type(node.get(key)) is str:
+                        found.setdefault(f"#{node[key]}", node)
+                if type(node.get("$id")) is str:
+                    found.setdefault(node["$id"].removesuffix("#"), node)
+            waiting.extend(
+                c for c in (node.values() if type(node) is dict else node) if type(c) in (dict, list)
+            )
+        return found
 
     def _walk_on(self, node: Any, depth: int) -> Any:
         """A pointer that passes through another reference."""
