@@ -48,7 +48,9 @@ class Services:
         """Reads a specification from where it lies now (conditionally, where it was read before)."""
         from vitesse_graph.specs import load_document
 
-        return await load_document(location, settings=self.settings, cache=self.spec_cache)
+        document = await load_document(location, settings=self.settings, cache=self.spec_cache)
+        await asyncio.to_thread(lambda: document.spec)  # the index, made off the event loop
+        return document
 
     async def open_document(self, digest: str, location: str) -> SpecDocument:
         """The document a thread was built on, from the cache; read again where it is not there.
@@ -58,7 +60,9 @@ class Services:
         from vitesse_graph.errors import NotFoundError, SpecError
 
         try:
-            return await self.spec_cache.open(digest)
+            document = await self.spec_cache.open(digest)
+            await asyncio.to_thread(lambda: document.spec)
+            return document
         except NotFoundError:
             document = await self.load_document(location)
         if document.digest != digest:

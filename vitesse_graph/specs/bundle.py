@@ -48,25 +48,41 @@ def has_external_refs(data: bytes) -> bool:
 
 
 def references(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object in `tree` that is a reference, outside of examples and extensions. Iterative."""
-    seen: set[int] = set()
-    waiting: list[tuple[Any, bool]] = [(tree, False)]
-    while waiting:
-        node, holds_names = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend((child, False) for child in node if isinstance(child, dict | list))
-            continue
-        if not isinstance(node, dict) or id(node) in seen:
+    """Every object in `tree` that is a reference, outside of examples and extensions. Iterative.
+
+    This passes over the whole document, and is written for speed.
+    """
+    seen: set[int] = set()  # YAML aliases make one node stand in many places
+    nodes: list[Any] = [tree]
+    maps: list[dict[Any, Any]] = []
+    """Objects whose keys are free names."""
+    while nodes or maps:
+        if maps:
+            node, holds_names = maps.pop(), True
+        else:
+            node, holds_names = nodes.pop(), False
+            if type(node) is list:
+                nodes.extend([child for child in node if type(child) is dict or type(child) is list])
+                continue
+            if type(node) is not dict:
+                continue
+        if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node.get("$ref"), str):
+        if type(node.get("$ref")) is str:
             yield node
+        if holds_names:
+            nodes.extend([child for child in node.values() if type(child) is dict or type(child) is list])
+            continue
         for key, child in node.items():
-            if not isinstance(child, dict | list):
-                continue
-            if not holds_names and (key in _DATA_KEYS or (isinstance(key, str) and key.startswith("x-"))):
-                continue
-            waiting.append((child, not holds_names and key in _NAME_MAPS and isinstance(child, dict)))
+            kind = type(child)
+            if kind is dict:
+                if key in _NAME_MAPS:
+                    maps.append(child)
+                elif key not in _DATA_KEYS and not (type(key) is str and key.startswith("x-")):
+                    nodes.append(child)
+            elif kind is list and key not in _DATA_KEYS and not (type(key) is str and key.startswith("x-")):
+                nodes.append(child)
 
 
 class Bundler:

@@ -159,7 +159,7 @@ class SpecCache:
 
 
 def build(data: bytes, spec_url: str, digest: str, findings: Findings | None = None) -> SpecDocument:
-    """Bytes of a bundled document → `SpecDocument` with its index made. Blocks; raises SpecError."""
+    """Bytes of a bundled document → `SpecDocument`. Blocks; raises SpecError."""
     findings = findings if findings is not None else Findings()
     name = spec_url or "the document"
     with collector_paused():
@@ -168,10 +168,10 @@ def build(data: bytes, spec_url: str, digest: str, findings: Findings | None = N
 
 
 def from_tree(tree: Any, name: str, spec_url: str, digest: str, findings: Findings) -> SpecDocument:
-    """A parsed tree → `SpecDocument` with its index made. Blocks; raises SpecError."""
+    """A parsed tree → `SpecDocument`. Its operations are counted; the index is made when asked for. Raises SpecError."""
     with collector_paused():
         document = SpecDocument(
             tree, spec_format=spec_format(tree, name), spec_url=spec_url, digest=digest, findings=findings
         )
-        _ = document.spec
+        _ = document.operation_count
     return document

@@ -6,6 +6,7 @@ remember their answers; they may be called from several threads.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from difflib import get_close_matches
 from functools import cached_property
@@ -16,6 +17,7 @@ from vitesse_graph.specs.detail import operation_detail
 from vitesse_graph.specs.endpoints import Indexed, Indexer, server_url
 from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.operations import RawOperation, Reader
+from vitesse_graph.specs.parse import collector_paused
 from vitesse_graph.specs.rank import api_words, rank
 from vitesse_graph.specs.resolve import Resolver
 from vitesse_graph.specs.schema import SchemaWriter
@@ -53,6 +55,8 @@ class SpecDocument:
         info = self._reader.resolver.mapping(raw.get("info"))
         self._title = self._reader.resolver.text(info.get("title")).strip()
         self._indexer = Indexer(self._reader, self._title, spec_url)
+        self._lock = threading.Lock()
+        self._made: tuple[list[Indexed], AuthScheme] | None = None
         self._details: dict[str, OperationDetail] = {}
         self._sources: dict[str, SourceShape] = {}
         self._dests: dict[str, DestShape] = {}
@@ -63,6 +67,11 @@ class SpecDocument:
         spec = self._base
         spec.warnings = self._findings.list()
         return spec
+
+    @property
+    def operation_count(self) -> int:
+        """How many operations there are, without the index."""
+        return len(self._operations[0])
 
     def operation(self, key: str) -> OperationDetail:
         """One operation, resolved: schemas self-contained. Raises NotFoundError."""
@@ -105,7 +114,10 @@ class SpecDocument:
 
     @cached_property
     def _indexed(self) -> tuple[list[Indexed], AuthScheme]:
-        return self._indexer.index(self._operations[0])
+        with self._lock, collector_paused():
+            if self._made is None:  # `cached_property` alone lets two threads in
+                self._made = self._indexer.index(self._operations[0])
+            return self._made
 
     @property
     def _index(self) -> list[Indexed]:

@@ -155,6 +155,9 @@ class _Load:
             fetched = None  # its validators speak of one part, or of the document without the overlay
         building = asyncio.to_thread(from_tree, tree, name, shown, digest, self._findings)
         document, _ = await asyncio.gather(building, self._keep(data, digest, shown, fetched, asked))
+        if self._overlay is not None:
+            # A correction that does not fit is said here, where the overlay was given.
+            await asyncio.to_thread(lambda: document.spec)
         return self._cache.remember(document) if self._cache is not None else document
 
     def _parse(self, data: bytes, name: str) -> Any:
