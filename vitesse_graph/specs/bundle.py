@@ -47,7 +47,7 @@ def has_external_refs(data: bytes) -> bool:
     return _EXTERNAL.search(data) is not None
 
 
-def references(tree: Any) -> Iterator[dict[str, Any]]:
+def references(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: C901 - one loop, for speed
     """Every object in `tree` that is a reference, outside of examples and extensions. Iterative.
 
     This passes over the whole document, and is written for speed.

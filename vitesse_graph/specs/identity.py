@@ -34,6 +34,7 @@ _MADE = (
     "date",
     "timestamp",
     "time",
+    "ts",
 )
 _RECORD_HOLDERS = ("resource", "node", "source", "record", "item", "entity", "object", "attributes")
 """Names under which an item holds the record proper (FHIR, GraphQL-like edges, search hits)."""
@@ -43,7 +44,7 @@ _FILTERS = re.compile(
     r"(?:_?(?:at|on|date|time|datetime|utc))*_?(?P<how>min|since|after|from|gte?|ge|start|begin)$"
 )
 _SINCE = re.compile(
-    r"^(?:if_modified_since|(?:modified|updated|changed|created)_?(?:since|after|from)|(?:min|from|start)_?(?:updated|modified|created)(?:_?(?:at|on|time|date))?|since|since_?(?:date|time)|begin_?time|start_?(?:time|date)|from_?date|updated_?at_?min)$"
+    r"^(?:if_modified_since|(?:modified|updated|changed|created)_?(?:since|after|from)|(?:min|from|start)_?(?:updated|modified|created)(?:_?(?:at|on|time|date))?|since|oldest|since_?(?:date|time)|begin_?time|start_?(?:time|date)|from_?date|updated_?at_?min)$"
 )
 _RANGE = ("gte", "gt", "min", "after", "from", "since", "start")
 

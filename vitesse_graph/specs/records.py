@@ -71,7 +71,7 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
             if found is not None:
                 return found
         return None
-    arrays = _arrays(flattener, properties, noun)
+    arrays = _arrays(flattener, properties, noun) or _talk(flattener, properties)
     prefix = f"{at}." if at else ""
     best = _choose(arrays, noun)
     if best is not None:
@@ -106,6 +106,15 @@ def _arrays(flattener: Flattener, properties: dict[str, Any], noun: str) -> dict
         if squash(name) not in _BESIDE or stems(name) == wanted:
             found[name] = flattener.flat(child).get("items", {})
     return found
+
+
+def _talk(flattener: Flattener, properties: dict[str, Any]) -> dict[str, Any]:
+    """`messages`, where nothing else could be the records: then it is hardly a list of remarks."""
+    for name, child in properties.items():
+        if squash(name) == "messages" and flattener.type_of(child) == "array":
+            item = flattener.flat(child).get("items", {})
+            return {name: item} if flattener.type_of(item) == "object" else {}
+    return {}
 
 
 def _choose(arrays: dict[str, Any], noun: str) -> tuple[str, bool, bool] | None:
