@@ -45,8 +45,8 @@ async def _drift_of(
         return
     evidence.names[spec.api_name] = role
     try:
-        old = await services.open_document(spec.digest, spec.spec_url)
-        new = await services.load_document(spec.spec_url)
+        old = await services.open_document(spec)
+        new = await services.load_document(spec.spec_url, spec.overlay)
     except VitesseError as error:
         evidence.notes.append(f"the specification of {spec.api_name} cannot be read now: {error}")
         return
@@ -79,7 +79,7 @@ async def _record_schema(services: Services, state: SharedWhiteboardState) -> Js
     if spec is None or spec.source is None:
         return None
     try:
-        document = await services.open_document(spec.digest, spec.spec_url)
+        document = await services.open_document(spec)
         shape = await asyncio.to_thread(document.source_shape, spec.source.endpoint.key)
     except VitesseError:
         return None

@@ -14,13 +14,14 @@ from typing import Any
 
 from vitesse_graph.errors import InputError, NotFoundError
 from vitesse_graph.specs.detail import operation_detail
-from vitesse_graph.specs.endpoints import Indexed, Indexer, server_url
+from vitesse_graph.specs.endpoints import Indexed, Indexer
 from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.operations import RawOperation, Reader
 from vitesse_graph.specs.parse import collector_paused
 from vitesse_graph.specs.rank import api_words, rank
 from vitesse_graph.specs.resolve import Resolver
 from vitesse_graph.specs.schema import SchemaWriter
+from vitesse_graph.specs.servers import base_url
 from vitesse_graph.specs.shapes import dest_shape, source_shape
 from vitesse_graph.state.api_spec import (
     ApiSpec,
@@ -166,16 +167,17 @@ class SpecDocument:
         operations, unreadable = self._operations
         index, auth = self._indexed
         guesses = [*self._indexer.guesses, *_pagination_guesses(index)]
-        base_url = self._base_url(guesses)
+        address, guess = base_url(resolver, self.spec_url)
+        guesses += [guess] if guess is not None else []
         version = info.get("version")
         limit = self._rate_limit(guesses)
         if not operations and not unreadable and not self.webhooks:
             self._findings.add("no_operations", "the document describes no operation", "/paths")
         return ApiSpec(
-            api_name=self._title or base_url.split("://", 1)[-1].split("/", 1)[0] or "unnamed API",
+            api_name=self._title or address.split("://", 1)[-1].split("/", 1)[0] or "unnamed API",
             version=str(version) if version is not None and not isinstance(version, dict | list) else "",
             description=resolver.text(info.get("description"))[:2000],
-            base_url=base_url,
+            base_url=address,
             spec_url=self.spec_url,
             spec_format=self.spec_format,
             auth=self._stated_auth() or auth,
@@ -184,6 +186,7 @@ class SpecDocument:
             unreadable_operations=unreadable,
             endpoints=[indexed.endpoint for indexed in index],
             guesses=guesses,
+            webhooks=self.webhooks,
             digest=self.digest,
         )
 
@@ -202,6 +205,12 @@ class SpecDocument:
         if type(stated) is dict:
             return RateLimit.model_validate(stated)
         limit = self._indexer.limits.for_api()
+        announced = list(self._indexer.limits.announced)
+        if announced:
+            evidence = f"answers carry {', '.join(announced[:4])}; the numbers come with each call"
+            guesses.append(
+                Guess(about="rate_limit.header", value=announced[0], evidence=evidence, confidence=0.9)
+            )
         if limit is not None and limit.evidence.startswith("description"):
             guesses.append(
                 Guess(
@@ -212,34 +221,6 @@ class SpecDocument:
                 )
             )
         return limit
-
-    def _base_url(self, guesses: list[Guess]) -> str:
-        resolver = self._reader.resolver
-        servers = resolver.deref(self.raw.get("servers"))
-        if type(servers) is list and servers:
-            url = server_url(resolver.mapping(servers[0]), self.spec_url)
-            if url:
-                return url
-        host = self.raw.get("host")
-        base_path = self.raw.get("basePath")
-        path = base_path.rstrip("/") if type(base_path) is str else ""
-        if type(host) is str and host:
-            schemes = self.raw.get("schemes")
-            names = [s for s in schemes if type(s) is str] if type(schemes) is list else []
-            scheme = "https" if not names or "https" in names else names[0]
-            return f"{scheme}://{host}{path}"
-        if self.spec_url.startswith(("http://", "https://")):
-            origin = "/".join(self.spec_url.split("/", 3)[:3])
-            guesses.append(
-                Guess(
-                    about="base_url",
-                    value=origin + path,
-                    evidence="the document names no server; taken from where it was read",
-                    confidence=0.5,
-                )
-            )
-            return origin + path
-        return path
 
 
 def _tolerant(key: str) -> str:

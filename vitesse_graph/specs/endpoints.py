@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
@@ -17,6 +16,7 @@ from vitesse_graph.specs.operations import Body, RawOperation, Reader, is_json
 from vitesse_graph.specs.pagination import Knob, announces_more, declared, detect, may_page, part_of
 from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import ends_in_parameter, resource, role
+from vitesse_graph.specs.servers import server_urls
 from vitesse_graph.specs.words import squash
 from vitesse_graph.state.api_spec import AuthScheme, Endpoint, Guess, Pagination
 
@@ -187,10 +187,9 @@ class Indexer:
         return headers
 
     def _own_server(self, raw: RawOperation) -> str | None:
-        servers = raw.operation.get("servers", raw.item.get("servers"))
-        if type(servers) is not list or not servers:
-            return None
-        return server_url(self._reader.resolver.mapping(servers[0]), self._spec_url) or None
+        given = raw.operation.get("servers", raw.item.get("servers"))
+        urls = server_urls(self._reader.resolver, given, self._spec_url) if given else []
+        return urls[0] if urls else None
 
 
 def _knobs(reader: Reader, parameter: dict[str, Any], schema: dict[str, Any]) -> list[Knob]:
@@ -235,29 +234,6 @@ def content_types(bodies: list[Body]) -> list[str]:
 
     names = [b.content_type for b in bodies]
     return names if len(names) < 2 else sorted(dict.fromkeys(names), key=order)
-
-
-def server_url(server: dict[str, Any], spec_url: str) -> str:
-    """The address of one server object: variables replaced by their defaults, relative ones resolved.
-
-    A variable without a default stays in braces: it is for a person to fill in.
-    """
-    url = server.get("url")
-    if type(url) is not str:
-        return ""
-    variables = server.get("variables")
-    if type(variables) is dict:
-        for name, variable in variables.items():
-            default = variable.get("default") if type(variable) is dict else None
-            if default is not None and default != "":
-                url = url.replace(f"{{{name}}}", str(default))
-    url = url.strip()
-    if not re.match(r"^[A-Za-z{][\w+.{}-]*://", url):
-        if spec_url.startswith(("http://", "https://")):
-            url = urljoin(spec_url, url)
-        elif url.startswith("//"):
-            url = f"https:{url}"
-    return url.rstrip("/")
 
 
 def _first_sentence(text: str) -> str:

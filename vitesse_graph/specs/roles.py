@@ -96,7 +96,11 @@ def ends_in_parameter(path: str) -> bool:
 
 def _is_verb(segment: str) -> bool:
     words = split_words(segment)
-    return bool(words) and words[0] in VERBS and (len(words) == 1 or words[0] in _READING or words[1] == "by")
+    return (
+        bool(words)
+        and words[0] in VERBS
+        and (len(words) == 1 or words[0] in _READING or words[1] == "by" or words[1] in VERBS)
+    )
 
 
 def noun_segment(path: str) -> tuple[str, bool]:
