@@ -43,7 +43,9 @@ class Services:
         self.pool = pool
         self.registry = Registry(pool, patience_seconds=settings.database_patience_seconds)
         self.limiter = SharedStateLimiter(url)
-        self.spec_cache: SpecCache = SpecCache(settings.data_dir / "specs")
+        self.spec_cache: SpecCache = SpecCache(
+            settings.data_dir / "specs", max_ref_depth=settings.max_ref_depth
+        )
 
     async def load_document(self, location: str, overlay: dict[str, Any] | None = None) -> SpecDocument:
         """Reads a specification from where it lies now (conditionally, where it was read before).

@@ -19,7 +19,7 @@ async def _load(spec: str, overlay: dict[str, Any] | None = None) -> Any:
     from vitesse_graph.specs import SpecCache, load_document
 
     settings = get_settings()
-    cache = SpecCache(settings.data_dir / "specs")
+    cache = SpecCache(settings.data_dir / "specs", max_ref_depth=settings.max_ref_depth)
     return await load_document(spec, settings=settings, cache=cache, overlay=overlay)
 
 

@@ -19,7 +19,7 @@ from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.operations import RawOperation, Reader
 from vitesse_graph.specs.parse import collector_paused
 from vitesse_graph.specs.rank import api_words, rank
-from vitesse_graph.specs.resolve import Resolver
+from vitesse_graph.specs.resolve import MAX_CHAIN, Resolver
 from vitesse_graph.specs.schema import SchemaWriter
 from vitesse_graph.specs.servers import base_url
 from vitesse_graph.specs.shapes import dest_shape, source_shape
@@ -46,13 +46,16 @@ class SpecDocument:
         spec_url: str = "",
         digest: str = "",
         findings: Findings | None = None,
+        max_ref_depth: int = MAX_CHAIN,
     ) -> None:
         self.raw = raw
         self.digest = digest
         self.spec_format = spec_format
         self.spec_url = spec_url
         self._findings = findings if findings is not None else Findings()
-        self._reader = Reader(Resolver(raw, self._findings), is_swagger=spec_format.startswith("swagger"))
+        self._reader = Reader(
+            Resolver(raw, self._findings, max_ref_depth), is_swagger=spec_format.startswith("swagger")
+        )
         info = self._reader.resolver.mapping(raw.get("info"))
         self._title = self._reader.resolver.text(info.get("title")).strip()
         self._indexer = Indexer(self._reader, self._title, spec_url)

@@ -153,7 +153,9 @@ class _Load:
             data = await asyncio.to_thread(_dump, tree, name)
             digest = hashlib.sha256(data).hexdigest()
             fetched = None  # its validators speak of one part, or of the document without the overlay
-        building = asyncio.to_thread(from_tree, tree, name, shown, digest, self._findings)
+        building = asyncio.to_thread(
+            from_tree, tree, name, shown, digest, self._findings, self._settings.max_ref_depth
+        )
         document, _ = await asyncio.gather(building, self._keep(data, digest, shown, fetched, asked))
         if self._overlay is not None:
             # A correction that does not fit is said here, where the overlay was given.

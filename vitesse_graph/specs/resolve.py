@@ -15,7 +15,7 @@ from urllib.parse import unquote
 from vitesse_graph.specs.findings import Findings, unescape
 
 MAX_CHAIN = 100
-"""A reference to a reference to a reference …: more than this many is taken for a loop."""
+"""A reference to a reference to a reference …: how many are followed unless a setting says otherwise."""
 
 
 _HOMES = ("#/definitions/", "#/components/schemas/")
@@ -28,8 +28,11 @@ def _fail(ref: str) -> Any:
 class Resolver:
     """Looks up JSON pointers in `root`; answers are remembered by reference string."""
 
-    def __init__(self, root: dict[str, Any], findings: Findings | None = None) -> None:
+    def __init__(
+        self, root: dict[str, Any], findings: Findings | None = None, max_chain: int = MAX_CHAIN
+    ) -> None:
         self.root = root
+        self._max_chain = max_chain
         self.findings = findings if findings is not None else Findings()
         self._known: dict[str, Any] = {}
 
@@ -49,8 +52,8 @@ class Resolver:
             if type(ref) is not str:
                 return node
             hops += 1
-            if hops > MAX_CHAIN:
-                self.findings.add("circular_ref", f"{ref} only leads back to itself", ref.removeprefix("#"))
+            if hops > self._max_chain:
+                self._give_up(ref)
                 return {}
             try:
                 node = self.target(ref)
@@ -58,6 +61,26 @@ class Resolver:
                 self.findings.add("dangling_ref", f"{ref} points to nothing", ref.removeprefix("#"))
                 return {}
         return node
+
+    def _give_up(self, ref: str) -> None:
+        """Says why a chain of references was left: a loop, or the limit."""
+        seen: set[str] = set()
+        here: Any = ref
+        while type(here) is str and here not in seen:
+            seen.add(here)
+            try:
+                node = self.target(here)
+            except LookupError:
+                break
+            here = node.get("$ref") if type(node) is dict else None
+        if type(here) is str and here in seen:
+            self.findings.add("circular_ref", f"{ref} only leads back to itself", ref.removeprefix("#"))
+        else:
+            self.findings.add(
+                "deep_ref",
+                f"{ref} lies behind more than {self._max_chain} references; VITESSE_MAX_REF_DEPTH raises the limit",
+                ref.removeprefix("#"),
+            )
 
     def mapping(self, node: Any) -> dict[Any, Any]:
         """`deref`, and {} for what is no object."""
@@ -74,7 +97,7 @@ class Resolver:
     def _walk(self, ref: str, depth: int) -> Any:
         if ref == "#" or ref == "":
             return self.root
-        if depth > MAX_CHAIN:
+        if depth > self._max_chain:
             raise LookupError(ref)
         if not ref.startswith("#/"):
             return self._named(ref)
@@ -129,7 +152,7 @@ class Resolver:
 
     def _walk_on(self, node: Any, depth: int) -> Any:
         """A pointer that passes through another reference."""
-        for _ in range(MAX_CHAIN):
+        for _ in range(self._max_chain):
             if not (type(node) is dict and type(node.get("$ref")) is str):
                 return node
             node = self._walk(node["$ref"], depth + 1)
