@@ -68,6 +68,8 @@ def _rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> 
         for row in rows
     ]
     widths = [max((len(row[n]) for row in cells), default=0) for n in range(len(columns))]
+    if not cells:
+        console.print("  none", markup=False)
     for row in cells:
         names = "".join(
             cell.ljust(min(width, _WIDEST)) + "  " for cell, width in zip(row[:-1], widths, strict=False)

@@ -73,10 +73,10 @@ def test_a_person_sees_what_was_understood_and_what_was_guessed(spec: Path) -> N
 
 
 def test_endpoints_are_ranked_for_an_intent_with_reasons(spec: Path) -> None:
-    shown = run(str(spec), "--intent", "copy contacts into our CRM").output
+    shown = run(str(spec), "--intent", "copy contacts into a ledger").output
     assert "for this intent, as source" in shown
     assert "`contact` is what" in shown
-    found = json.loads(run(str(spec), "--intent", "copy contacts into our CRM", "--json").output)
+    found = json.loads(run(str(spec), "--intent", "copy contacts into a ledger", "--json").output)
     assert found["candidates"]["source"][0]["endpoint"]["path"] == "/contacts"
     assert found["operation_count"] == 2
 
