@@ -69,7 +69,8 @@ class Reader:
                 "odd_paths", f"`paths` is a {type(paths).__name__}; no operation could be read", "/paths"
             )
             return [], ["paths"]
-        for path, node in (paths or {}).items():
+        paths = paths or {}
+        for path, node in paths.items():
             if type(path) is not str or path.startswith("x-"):
                 continue
             if not path.startswith(("/", "http:", "https:")):
