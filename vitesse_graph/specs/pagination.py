@@ -84,6 +84,7 @@ _TOTAL = (
     "totalsize",
     "totalelements",
     "itemcount",
+    "odatacount",
 )
 _OPAQUE = re.compile(r"\b(opaque|cursor|token|pagination key)\b", re.IGNORECASE)
 _NUMBERED = re.compile(r"\bpage (number|index)\b|\bnumber of the page\b|\bwhich page\b", re.IGNORECASE)

@@ -166,6 +166,9 @@ class Resolver:
                 return node[unescape(raw)]
             if token.isdigit() and int(token) in node:  # YAML response codes
                 return node[int(token)]
+            for key in node:  # a key that holds percent signs itself, encoded once more or once less
+                if type(key) is str and "%" in key and unquote(key) == token:
+                    return node[key]
             raise LookupError(token)
         if type(node) is list and token.isdigit() and int(token) < len(node):
             return node[int(token)]

@@ -401,3 +401,18 @@ def test_limits_are_read_from_headers_and_announced_where_they_name_no_number() 
     assert limits["/a"] is not None
     assert (limits["/a"].requests, limits["/a"].per_seconds) == (5000, 3600)
     assert [g.value for g in spec.guesses if g.about == "rate_limit.header"] == ["ratelimit-limit"]
+
+
+def test_required_at_the_property_itself_counts() -> None:
+    contact = obj(email={**TEXT, "required": True}, phone={**TEXT, "required": False})
+    body = {"content": {"application/json": {"schema": contact}}}
+    document = make_document({"/contacts": {"post": {"requestBody": body, "responses": {}}}})
+    assert document.dest_shape("POST /contacts").request_schema["required"] == ["email"]
+
+
+@pytest.mark.parametrize(
+    "ref", ["#/paths/~1a%20b~1%7Bid%7D", "#/paths/~1a%2520b~1{id}", "#/paths/~1a%20b~1{id}"]
+)
+def test_a_path_that_holds_percent_signs_is_found(ref: str) -> None:
+    spec = make_document({"/a%20b/{id}": get(obj(id=TEXT)), "/c/{id}": {"$ref": ref}}).spec
+    assert ([e.path for e in spec.endpoints], spec.warnings) == (["/a%20b/{id}", "/c/{id}"], [])
