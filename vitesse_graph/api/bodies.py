@@ -79,6 +79,13 @@ class CreateIntegration(Body):
     dest_api_name: Short | None = Field(None, description="Name of the destination API.")
     source_endpoint: Short | None = None
     dest_endpoint: Short | None = None
+    source_overlay: dict[str, JsonValue] | None = Field(
+        None, description="An OpenAPI Overlay that corrects the source's specification, at every refresh."
+    )
+    dest_overlay: dict[str, JsonValue] | None = Field(
+        None,
+        description="An OpenAPI Overlay that corrects the destination's specification, at every refresh.",
+    )
     deployment_target: Short | None = Field(
         None, description="process (default) or another installed target."
     )

@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("run", "run", "From an intent to an active integration; asks at each gate."),
     "review": ("run", "review", "Show the gate that waits, and answer it."),
     "resume": ("run", "resume", "Go on after a crash or a failed step."),
-    "ingest": ("specs", "ingest", "Read an API specification: endpoints, auth, pagination, limits."),
+    "ingest": ("ingest", "ingest", "Read an API specification: endpoints, auth, pagination, limits."),
     "map": ("specs", "map_command", "Map one JSON Schema onto another."),
     "sandbox": ("specs", "sandbox", "Serve any specification as a stateful mock."),
     "discover": ("knowledge", "discover", "Find APIs by name or need."),

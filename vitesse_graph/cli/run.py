@@ -123,6 +123,12 @@ async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
     return outcome
 
 
+def _overlay(path: str | None) -> Any:
+    from vitesse_graph.cli.specs import read_json_file
+
+    return read_json_file(path, "overlay") if path else None
+
+
 @click.command()
 @click.option("--intent", default="", help="What should happen, in a sentence.")
 @click.option("--source", help="API to read from: specification URL or file, or a name.")
@@ -137,6 +143,8 @@ async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
     "--dest-auth",
     help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.",
 )
+@click.option("--source-overlay", help="OpenAPI Overlay (file) that corrects the source's specification.")
+@click.option("--dest-overlay", help="OpenAPI Overlay (file) that corrects the destination's specification.")
 @click.option("--approve-all", is_flag=True, help="Ask nobody: from intent to active in one go.")
 @click.option("--before-deploy", is_flag=True, help="Ask only before deploying.")
 @click.option("--no-ask", is_flag=True, help="Stop at the first gate instead of asking here.")
@@ -170,6 +178,8 @@ def run(
         "dest_endpoint": given["dest_endpoint"],
         "source_auth": given["source_auth"],
         "dest_auth": given["dest_auth"],
+        "source_overlay": _overlay(given["source_overlay"]),
+        "dest_overlay": _overlay(given["dest_overlay"]),
         "deployment_target": given["target"],
         "schedule": given["schedule"],
         "test_sample_size": given["samples"],

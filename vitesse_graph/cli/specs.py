@@ -1,4 +1,4 @@
-"""Commands on specifications alone: ingest, map, sandbox, discover. None needs a database."""
+"""Commands on specifications alone: map, sandbox, discover. None needs a database."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 
-from vitesse_graph.cli.output import console, json_option, print_json, print_table
+from vitesse_graph.cli.output import json_option, print_json, print_table
 from vitesse_graph.cli.session import run_async
 from vitesse_graph.errors import InputError
 from vitesse_graph.settings import get_settings
 
 
-async def _load(spec: str, overlay: dict[str, Any] | None = None) -> Any:
+async def load(spec: str, overlay: dict[str, Any] | None = None) -> Any:
     from vitesse_graph.specs import SpecCache, load_document
 
     settings = get_settings()
-    cache = SpecCache(settings.data_dir / "specs")
+    cache = SpecCache(settings.data_dir / "specs", max_ref_depth=settings.max_ref_depth)
     return await load_document(spec, settings=settings, cache=cache, overlay=overlay)
 
 
@@ -34,38 +34,6 @@ def read_json_file(path: str, what: str) -> Any:
         raise InputError(f"{what} {path}: {error.strerror}") from error
     except (ValueError, yaml.YAMLError) as error:
         raise InputError(f"{what} {path} is neither JSON nor YAML: {str(error).splitlines()[0]}") from error
-
-
-@click.command()
-@click.argument("spec")
-@click.option("--overlay", type=click.Path(), help="OpenAPI Overlay that corrects the document.")
-@json_option
-def ingest(spec: str, overlay: str | None, as_json: bool) -> None:
-    """Read an API specification (URL or file; JSON or YAML; plain or gzip)."""
-    correction = read_json_file(overlay, "overlay") if overlay else None
-    document = run_async(_load(spec, correction))
-    api = document.spec
-    if as_json:
-        print_json(api.model_dump(mode="json", exclude={"source", "dest", "candidates"}))
-        return
-    console.print(f"[bold]{api.api_name}[/] {api.version}  {api.base_url}", markup=True)
-    console.print(
-        f"{api.spec_format}, {api.operation_count} operations, auth {api.auth.type}, digest {api.digest[:12]}",
-        markup=False,
-    )
-    lists = [e for e in api.endpoints if e.pagination is not None]
-    print_table(
-        f"{len(lists)} lists",
-        ["endpoint", "pagination", "parameters", "items at"],
-        [[e.key, e.pagination.style, e.pagination.params, e.pagination.items_at] for e in lists[:40]],
-    )
-    for title, lines in (
-        ("guessed", [f"{g.about}: {g.value} ({g.confidence:.2f}; {g.evidence})" for g in api.guesses]),
-        ("passed over", [f"{w.pointer}: {w.message}" for w in api.warnings]),
-        ("unreadable", api.unreadable_operations),
-    ):
-        if lines:
-            print_table(f"{title}: {len(lines)}", ["what"], [[line] for line in lines[:15]])
 
 
 @click.command("map")
@@ -138,7 +106,7 @@ def sandbox(
             return await SpecCache(get_settings().data_dir / "specs").open(digest)
         if spec is None:
             raise InputError("give a specification (URL or file), or --digest")
-        return await _load(spec)
+        return await load(spec)
 
     document = run_async(load())
     app = create_sandbox(

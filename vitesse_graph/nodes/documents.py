@@ -40,8 +40,8 @@ async def open_pair(services: Services, state: SharedWhiteboardState) -> OpenedP
     if source_spec is None or dest_spec is None or source_spec.source is None or dest_spec.dest is None:
         raise SpecError("the specifications were not read yet: run the ingest step first")
     source, dest = await asyncio.gather(
-        services.open_document(source_spec.digest, source_spec.spec_url),
-        services.open_document(dest_spec.digest, dest_spec.spec_url),
+        services.open_document(source_spec),
+        services.open_document(dest_spec),
     )
     source_shape, dest_shape = await asyncio.gather(
         asyncio.to_thread(source.source_shape, source_spec.source.endpoint.key),

@@ -53,8 +53,8 @@ async def _drift_of(
         return
     evidence.names[spec.api_name] = role
     try:
-        old = await services.open_document(spec.digest, spec.spec_url)
-        new = await services.load_document(spec.spec_url)
+        old = await services.open_document(spec)
+        new = await services.load_document(spec.spec_url, spec.overlay)
     except VitesseError as error:
         evidence.notes.append(f"the specification of {spec.api_name} cannot be read now: {error}")
         return

@@ -151,6 +151,8 @@ async def review_discovery(state: SharedWhiteboardState, runtime: Runtime[Vitess
         return {**record, **_given(decision.edited), "next_step": "discovery"}
     if isinstance(decision.parameters, IngestParameters):
         update |= _with_specs(state, decision.parameters)
+        given = _given(decision.parameters)
+        update |= {name: given[name] for name in ("source_overlay", "dest_overlay") if name in given}
     return update
 
 
@@ -171,8 +173,8 @@ async def review_ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseCo
         said |= _given(decision.parameters)
     if decision.type == "retry":
         return {**record, **said, "next_step": "ingest"}
-    if _other_endpoints(state, said):
-        # The shapes of other endpoints have to be read before they can be mapped.
+    if _other_endpoints(state, said) or "source_overlay" in said or "dest_overlay" in said:
+        # The shapes of other endpoints (or of a corrected document) have to be read before they can be mapped.
         return {**record, **said, "next_step": "ingest"}
     return {**record, **said, "next_step": "map"}
 

@@ -86,10 +86,12 @@ def _read(document: SpecReader, role: Role, intent: str, wished: str | None) -> 
 
 
 async def _ingest_side(
-    services: Services, role: Role, location: str, intent: str, wished: str | None
+    services: Services, role: Role, location: str, state: SharedWhiteboardState
 ) -> tuple[ApiSpec, SpecReader]:
-    document = await services.load_document(location)
-    return await asyncio.to_thread(_read, document, role, intent, wished), document
+    overlay = state.source_overlay if role == "source" else state.dest_overlay
+    document = await services.load_document(location, overlay)
+    spec = await asyncio.to_thread(_read, document, role, state.user_intent, _wished(state, role))
+    return spec.model_copy(update={"overlay": overlay}), document
 
 
 async def ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -102,8 +104,8 @@ async def ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     if found is None or found.source is None or found.dest is None:
         raise SpecError("no specification to read yet: run discovery first, or give source and dest")
     (source, source_document), (dest, dest_document) = await asyncio.gather(
-        _ingest_side(services, "source", found.source.spec_url, state.user_intent, _wished(state, "source")),
-        _ingest_side(services, "dest", found.dest.spec_url, state.user_intent, _wished(state, "dest")),
+        _ingest_side(services, "source", found.source.spec_url, state),
+        _ingest_side(services, "dest", found.dest.spec_url, state),
     )
     if source.source is None or dest.dest is None:
         raise AssertionError("each side has its shape")

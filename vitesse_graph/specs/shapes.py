@@ -48,7 +48,7 @@ def source_shape(reader: Reader, found: Indexed) -> SourceShape:
         record_at=record_at,
         id_field=stated if type(stated) is str else id_field(reader.flattener, item, endpoint.resource),
         natural_keys=_stated_list(raw.operation.get("x-vitesse-natural-keys"))
-        or natural_keys(reader.flattener, item),
+        or natural_keys(reader.flattener, item, endpoint.resource),
         incremental=_incremental(reader, found, item),
     )
 
@@ -86,7 +86,13 @@ def _incremental(reader: Reader, found: Indexed, item: Any) -> Incremental | Non
     stated = found.raw.operation.get("x-vitesse-incremental")
     if type(stated) is dict and type(stated.get("param")) is str:
         return Incremental.model_validate(stated)
-    return incremental(reader.flattener, reader.parameters(found.raw), reader.parameter_schema, item)
+    return incremental(
+        reader.flattener,
+        reader.parameters(found.raw),
+        reader.parameter_schema,
+        item,
+        found.endpoint.resource,
+    )
 
 
 def _stated_list(value: Any) -> list[str]:
@@ -121,7 +127,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
     if type(stated) is str:
         envelope, record = stated, descend(reader, body.schema, stated)
     prefix = f"{envelope}." if envelope else ""
-    keys = [prefix + name for name in natural_keys(reader.flattener, record)]
+    keys = [prefix + name for name in natural_keys(reader.flattener, record, endpoint.resource)]
     shape = DestShape(
         endpoint=endpoint,
         request_schema=BoundedWriter(reader.flattener).write(

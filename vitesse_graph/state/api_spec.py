@@ -260,6 +260,10 @@ class ApiSpec(Model):
     endpoints: list[Endpoint] = Field(default_factory=list)
     warnings: list[SpecWarning] = Field(default_factory=list)
     guesses: list[Guess] = Field(default_factory=list)
+    webhooks: list[str] = Field(default_factory=list)
+    """Names of the calls that the API makes by itself."""
+    overlay: dict[str, Any] | None = None
+    """The corrections it was read with (OpenAPI Overlay); applied again whenever it is read anew."""
     digest: str = ""
     """sha256 of the (bundled) document's bytes: its name in the cache."""
     source: SourceShape | None = None

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from vitesse_graph.state.overlay import ensure_overlay
 from vitesse_graph.state.references import ensure_no_credential_in, ensure_reference
 from vitesse_graph.state.testing import ShadowMode
 
@@ -59,6 +60,16 @@ class IntegrationRequest(BaseModel):
         title="Destination credential",
         description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID; none for an open API. Empty: a sandbox stands in.",
     )
+    source_overlay: dict[str, Any] | None = Field(
+        None,
+        title="Source overlay",
+        description="An OpenAPI Overlay that corrects the source's specification; kept and applied again at every refresh.",
+    )
+    dest_overlay: dict[str, Any] | None = Field(
+        None,
+        title="Destination overlay",
+        description="An OpenAPI Overlay that corrects the destination's specification; kept and applied again at every refresh.",
+    )
     mapping_hints: list[dict[str, Any]] | None = Field(
         None,
         title="Mapping hints",
@@ -108,6 +119,11 @@ class IntegrationRequest(BaseModel):
     @classmethod
     def _no_credential_in_address(cls, value: str | None) -> str | None:
         return ensure_no_credential_in(value, "the specification")
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
     @field_validator("source_auth", "dest_auth")
     @classmethod

@@ -16,6 +16,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.mapping import MappingHint, Transformation
+from vitesse_graph.state.overlay import ensure_overlay
 from vitesse_graph.state.references import ensure_no_credential_in
 from vitesse_graph.state.testing import ShadowMode
 
@@ -50,6 +51,13 @@ class IngestParameters(_Strict):
 
     source_spec_url: str | None = None
     dest_spec_url: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
     @field_validator("source_spec_url", "dest_spec_url")
     @classmethod
@@ -95,10 +103,17 @@ class DiscoveryEdit(_Strict):
 
 
 class EndpointEdit(_Strict):
-    """The edited proposal of `review_ingest`: other endpoints."""
+    """The edited proposal of `review_ingest`: other endpoints, or corrections to a document (read anew with them)."""
 
     source_endpoint: str | None = None
     dest_endpoint: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
 
 class MappingEdit(_Strict):

@@ -84,6 +84,8 @@ class SharedWhiteboardState(BaseModel):
     dest_endpoint: str | None = None
     source_auth: str | None = None
     dest_auth: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
     mapping_hints: list[MappingHint] | None = None
     deployment_target: str | None = None
     deployment_config: DeploymentConfig | None = None

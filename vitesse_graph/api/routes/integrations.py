@@ -48,6 +48,8 @@ async def _request_of(
         **places,
         "source_endpoint": body.source_endpoint,
         "dest_endpoint": body.dest_endpoint,
+        "source_overlay": body.source_overlay,
+        "dest_overlay": body.dest_overlay,
         "deployment_target": body.deployment_target,
     }
     for side, given in (("source_auth", body.source_auth), ("dest_auth", body.dest_auth)):
