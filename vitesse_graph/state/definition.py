@@ -80,7 +80,8 @@ class DestSide(Side):
     update_envelope: str | None = None
     """Where the update call wants the record, when not as the create call does: "" for the bare record."""
     update_id_at: str | None = None
-    """Where the update's body must repeat the record's id: `data.id`."""
+    """Where the update's body must name the record: `data.id`."""
+    update_id_is_number: bool = False
     batch_size: int | None = None
     id_at: str | None = None
     natural_keys: list[str] = Field(default_factory=list)
