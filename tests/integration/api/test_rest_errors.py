@@ -28,7 +28,7 @@ async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.Async
         ("POST", "/sync", {}),
         ("POST", "/heal", {}),
         ("POST", "/restore", {"checkpoint_id": "1"}),
-        *(("GET", path, None) for path in ("/logs", "/metrics", "/events", "/history", "/audit")),
+        *(("GET", path, None) for path in ("/logs", "/metrics", "/events", "/history", "/audit", "/tests")),
         ("GET", "/transformations", None),
     ):
         answer = await client.request(method, address + path, json=body)
