@@ -19,8 +19,10 @@ from vitesse_graph.state.api_spec import RateLimit
 
 _log = logging.getLogger(__name__)
 _WINDOW_SECONDS = 2.0
-_PROBE_EVERY_SECONDS = 1.0
+_PROBE_EVERY_SECONDS = 0.25
 _ONE_MESSAGE_SECONDS = 0.1
+_TOO_SHORT_SECONDS = 1e-4
+"""A timer may ring a hair too early; to wait for that again would let the next in line pass."""
 _BLOCK_SECONDS = 0.1
 _LARGEST_BLOCK = 100
 _LONGEST_PAUSE_SECONDS = 300.0
@@ -28,6 +30,8 @@ _LONG_PAUSE_SECONDS = 0.25
 _FIRST_STEP = 1.02
 _LARGEST_STEP = 1.25
 _MOST_SLOWER = 1.3
+_LITTLE_SLOWER = 1.05
+_RIGHT_AFTER_SECONDS = 0.5
 
 
 Reserve = Callable[[int, float, float], Awaitable[float]]
@@ -93,7 +97,7 @@ class Limiter:
         slot = max(self._slot(now) if self.reserve is None else await self._shared_slot(), self._closed_until)
         self._next_at = max(self._next_at, slot + self._gap)
         waited = False
-        while (wait := max(slot, self._closed_until) - now) > 0:
+        while (wait := max(slot, self._closed_until) - now) > _TOO_SHORT_SECONDS:
             if self._closed_until > slot:
                 # The door was shut while this call stood in line: it takes a new slot behind it.
                 slot = max(self._next_at, self._closed_until)
@@ -143,7 +147,9 @@ class Limiter:
         self._accepted.append(now)
         if self._is_guessed:
             self._gap = max(self._gap / 2.0, self._declared_gap)
-        elif self._is_learned and now - max(self._last_429, self._last_step) > _PROBE_EVERY_SECONDS:
+        elif self._is_learned and now - max(self._last_429, self._last_step) > max(
+            _PROBE_EVERY_SECONDS, 10.0 * self._gap
+        ):
             self._gap = max(self._gap / self._step, self._declared_gap)
             self._step = min(1.0 + 2.0 * (self._step - 1.0), _LARGEST_STEP)
             self._last_step = now
@@ -170,8 +176,10 @@ class Limiter:
             self._gap *= 2.0  # one step too far
             self._is_guessed, self._unclear_until = False, now + _WINDOW_SECONDS
         elif self._gap:
-            # What was observed may be our own slowness: one message slows down by so much at most.
-            self._gap = min(max(self._gap, observed or 0.0) * 1.01, self._gap * _MOST_SLOWER)
+            # What was observed may be our own slowness: one message slows down by a little, one that
+            # comes right after another by more.
+            most = _MOST_SLOWER if now - self._last_429 < _RIGHT_AFTER_SECONDS else _LITTLE_SLOWER
+            self._gap = min(max(self._gap, observed or 0.0) * 1.01, self._gap * most)
         elif pause < _LONG_PAUSE_SECONDS:
             # Asked to wait for moments: until the next slot, so the pace is hardly slower than a few of these.
             self._gap = min(max(observed or pause, pause, 0.001), 4.0 * max(pause, 0.001))
