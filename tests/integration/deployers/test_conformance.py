@@ -149,6 +149,7 @@ async def test_secrets_reach_the_workload_and_nothing_that_is_kept(
     target: Target, reachable: Apis, strange_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEST_KEY", CANARY)
+    monkeypatch.setenv("OPENAI_API_KEY", "not-for-the-runtime")
     reader = {"secret:42": CANARY + "-stored"}.__getitem__
     deployer = target.deployer(secret_reader=reader)
     reachable.people = [person(1)]
@@ -158,6 +159,7 @@ async def test_secrets_reach_the_workload_and_nothing_that_is_kept(
     try:
         plan = await deployer.plan(made)
         assert "DEST_KEY" in plan.environment
+        assert "OPENAI_API_KEY" not in plan.environment
         deployed = await deployer.deploy(made)
         assert (await ask(deployed.service_url + "/sync", "POST", {}))["created"] == 1
         seen = {headers.get("Authorization") for headers in reachable.seen_headers}

