@@ -262,7 +262,9 @@ async def test_an_engine_far_away_is_asked_and_told_what_it_cannot_reach(
 async def test_no_engine_is_said_in_one_line(settings: Settings) -> None:
     changed = settings.model_copy(update={"docker_host": "tcp://127.0.0.1:9"})
     deployer = DeployerFactory.create_deployer("docker", {"settings": changed})
-    with pytest.raises(DeployError, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:9 \(.*\); start one"):
+    with pytest.raises(
+        DeployError, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:9 \(.*\); start one"
+    ):
         await deployer.get_status("x")
 
 
