@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -50,4 +51,4 @@ def apis() -> Iterator[Apis]:
 
 @pytest.fixture
 def name() -> str:
-    return f"deployed-{next(_numbers)}"
+    return f"deployed-{os.getpid()}-{next(_numbers)}"

@@ -98,7 +98,12 @@ class DockerTarget(Target):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.client = engine_or_skip()
-        self.changes = {"image_base": base_image(self.client), "allow_private_addresses": True}
+        self.changes = {
+            "image_base": base_image(self.client),
+            "allow_private_addresses": True,
+            # Of its own, as the ids are: several sessions may use one engine at a time.
+            "docker_network": f"vitesse-test-{os.getpid()}",
+        }
 
     def kill(self, deployed: Deployment) -> None:
         # Not through the engine: that would count as somebody's wish to stop it.
