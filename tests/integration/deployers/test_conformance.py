@@ -37,7 +37,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def strange_name() -> str:
     """An id of its own with everything in it that breaks files, rules, labels and statements."""
-    return f'it\'s "n{next(_numbers)}"\n`id` {{{{7*7}}}} ${{HOME}} ../é'
+    return f'it\'s "{os.getpid()}-{next(_numbers)}"\n`id` {{{{7*7}}}} ${{HOME}} ../é'
 
 
 @pytest.fixture
