@@ -119,7 +119,11 @@ class ApiServer:
         self._before(request)
         plural, namespace, name = self._key(request)
         if request.subresource == "log":
-            lines = (self.node.logs(name, int(request.params["tailLines"])) if self.node else self.logs.get(name, ""))
+            lines = (
+                self.node.logs(name, int(request.params["tailLines"]))
+                if self.node
+                else self.logs.get(name, "")
+            )
             stamped = (f"2026-01-01T00:00:00.{n:09}Z {line}\n" for n, line in enumerate(lines.splitlines()))
             return "".join(stamped).encode()
         if self.node is not None and plural == "pods":
@@ -325,12 +329,16 @@ class ApiServer:
             secret = self.objects[("secrets", namespace, where["name"])]
             environment[item["name"]] = base64.b64decode(secret["data"][where["key"]]).decode()
         volume = next(v for v in spec["volumes"] if "configMap" in v)
-        definition = self.objects[("configmaps", namespace, volume["configMap"]["name"])]["data"]["definition.json"]
+        definition = self.objects[("configmaps", namespace, volume["configMap"]["name"])]["data"][
+            "definition.json"
+        ]
         name = pod["metadata"]["name"]
         try:
             await node.run(name, environment, arguments=container.get("args", []), definition=definition)
         except DeployError:
-            state = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
+            state = {
+                "waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}
+            }
             pod["status"]["containerStatuses"] = [{"name": "runtime", "restartCount": 3, "state": state}]
             return
         pod["ready"] = True
