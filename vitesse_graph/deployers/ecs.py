@@ -65,9 +65,10 @@ class EcsDeployer(CloudDeployer):
             f"wait for steady state (at most {self.settings.rollout_timeout_seconds:g} s), else "
             + ("take everything back" if before is None else f"go back to {_short(healthy)}"),
         ]
-        if before is not None and service is not None and service["taskDefinition"] == healthy:
-            if not _changes(before, task) and before["tags"].get("vitesse:digest") == definition.digest():
-                actions = ["nothing: this very definition runs already"]
+        is_same = before is not None and before["tags"].get("vitesse:digest") == definition.digest()
+        is_steady = service is not None and service["taskDefinition"] == healthy
+        if is_same and is_steady and not _changes(before, task):
+            actions = ["nothing: this very definition runs already"]
         warnings = local_addresses(definition)
         if not url:
             warnings.append("without VITESSE_ECS_LISTENER_ARN nothing is routed to it: it has no URL")

@@ -21,6 +21,7 @@ from vitesse_graph.deployers.cloud_target import CloudDeployer
 from vitesse_graph.deployers.cluster import open_cluster
 from vitesse_graph.deployers.names import dns_label
 from vitesse_graph.deployers.release import Releases
+from vitesse_graph.deployers.rollout import restarts_of
 from vitesse_graph.deployers.workload import Manifest, Workload, object_name
 from vitesse_graph.errors import NotFoundError, VitesseError
 from vitesse_graph.state.definition import IntegrationDefinition
@@ -99,8 +100,8 @@ class KubernetesDeployer(CloudDeployer):
                 if is_first:
                     await self._forget(integration_id)
                 raise
-            deployment = (await releases.standing()).deployment
-        return self._deployment(workload, deployment, time.monotonic() - started)
+            deployed = await self._ensure_deployed(releases, integration_id)
+        return deployed.model_copy(update={"duration_seconds": round(time.monotonic() - started, 3)})
 
     async def update(
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
@@ -147,11 +148,10 @@ class KubernetesDeployer(CloudDeployer):
         found = await releases.standing()
         if found.deployment is None or found.release is None:
             raise NotFoundError(f"{integration_id} is not deployed to this cluster; deploy it first")
-        return self._deployment(found.release, found.deployment, 0.0)
+        return self._deployment(found.release, found.deployment, await releases.pods())
 
-    def _deployment(self, workload: Workload, deployment: Manifest | None, seconds: float) -> Deployment:
-        status = (deployment or {}).get("status") or {}
-        spec = (deployment or {}).get("spec") or {}
+    def _deployment(self, workload: Workload, deployment: Manifest, pods: list[Manifest]) -> Deployment:
+        status, spec = deployment.get("status") or {}, deployment.get("spec") or {}
         ready, wanted = int(status.get("availableReplicas") or 0), int(spec.get("replicas") or 0)
         definition = workload.definition
         return Deployment(
@@ -161,9 +161,14 @@ class KubernetesDeployer(CloudDeployer):
             version=definition.version,
             definition_digest=definition.digest(),
             status="running" if ready else ("failed" if wanted else "stopped"),
-            duration_seconds=round(seconds, 3),
             environments={"source": definition.source.environment, "dest": definition.dest.environment},
-            detail={"image": workload.image, "release": workload.release, "replicas": wanted, "ready": ready},
+            detail={
+                "image": workload.image,
+                "release": workload.release,
+                "replicas": wanted,
+                "ready": ready,
+                "restarts": sum(map(restarts_of, pods)),
+            },
         )
 
 

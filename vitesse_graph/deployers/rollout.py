@@ -102,6 +102,12 @@ def unfinished_pods(pods: Iterable[Manifest], release: str) -> list[Manifest]:
     return sorted(mine, key=is_ready)
 
 
+def restarts_of(pod: Manifest) -> int:
+    """How often the pod's containers were started again."""
+    statuses = (pod.get("status") or {}).get("containerStatuses") or []
+    return sum(int(container.get("restartCount") or 0) for container in statuses)
+
+
 def is_ready(pod: Manifest) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)

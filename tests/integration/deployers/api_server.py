@@ -9,6 +9,8 @@ Kubernetes versions, and every pod against the "restricted" Pod Security standar
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import copy
 import itertools
 import json
@@ -18,7 +20,9 @@ from typing import Any
 import kmock
 
 from tests.integration.deployers.kubernetes_schemas import invalid
+from tests.integration.deployers.node import Node
 from tests.integration.deployers.pod_security import violations
+from vitesse_graph.errors import DeployError
 
 Object = dict[str, Any]
 Key = tuple[str, str | None, str]
@@ -43,6 +47,9 @@ class ApiServer:
         """(method, plural) → how many calls are answered with 503 first."""
         self.calls: list[tuple[str, str, bool]] = []
         self.tokens: set[str] = set()
+        self.node: Node | None = None
+        """Where given, pods really run; else `outcome` says what becomes of them."""
+        self._starting: set[asyncio.Task[None]] = set()
         self._versions = itertools.count(1)
 
     def serve(self, handler: kmock.RawHandler) -> None:
@@ -105,14 +112,22 @@ class ApiServer:
         self.owners.pop(key, None)
         if key[0] == "deployments":
             for pod in self._pods_of(gone):
-                del self.objects[("pods", key[1], pod["metadata"]["name"])]
+                self._end(pod)
         return {"kind": "Status", "apiVersion": "v1", "status": "Success"}
 
     def _get(self, request: kmock.Request) -> Any:
         self._before(request)
         plural, namespace, name = self._key(request)
         if request.subresource == "log":
-            return self.logs.get(name, "").encode()
+            lines = (
+                self.node.logs(name, int(request.params["tailLines"]))
+                if self.node
+                else self.logs.get(name, "")
+            )
+            stamped = (f"2026-01-01T00:00:00.{n:09}Z {line}\n" for n, line in enumerate(lines.splitlines()))
+            return "".join(stamped).encode()
+        if self.node is not None and plural == "pods":
+            self._refresh(self.node)
         if name is not None:
             found = self.objects.get((plural, namespace, name))
             if found is None:
@@ -196,6 +211,9 @@ class ApiServer:
         ]
 
     def _roll_out(self, deployment: Object) -> None:
+        if self.node is not None:
+            self._run_out(deployment, self.node)
+            return
         template, replicas = deployment["spec"]["template"], deployment["spec"]["replicas"]
         name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
         refused = violations(template["spec"])
@@ -264,6 +282,75 @@ class ApiServer:
         }
         self.objects[("pods", namespace, pod)] = made
         return made
+
+    # -- pods that really run ------------------------------------------------------------------------
+
+    def _end(self, pod: Object) -> None:
+        name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
+        del self.objects[("pods", namespace, name)]
+        if self.node is not None:
+            self.node.stop_soon(name)
+
+    def _run_out(self, deployment: Object, node: Node) -> None:
+        """Starts pods that are missing; ends those of other templates as soon as the new ones are ready."""
+        template, replicas = deployment["spec"]["template"], deployment["spec"]["replicas"]
+        name, namespace = deployment["metadata"]["name"], deployment["metadata"]["namespace"]
+        assert violations(template["spec"]) == []
+        pods = self._pods_of(deployment)
+        new = [p for p in pods if p["template"] == template]
+        others = [p for p in pods if p["template"] != template]
+        for _ in range(replicas - len(new)):
+            pod = self._pod(name, namespace, template, "starting")
+            task = asyncio.get_running_loop().create_task(self._start(pod, deployment, node))
+            self._starting.add(task)
+            task.add_done_callback(self._starting.discard)
+            new.append(pod)
+        is_done = all(p["ready"] for p in new)
+        for pod in others:
+            if is_done or not pod["ready"]:
+                self._end(pod)
+        left = [p for p in others if p["ready"] and not is_done]
+        deployment["status"] = {
+            "observedGeneration": deployment["metadata"]["generation"],
+            "replicas": len(new) + len(left),
+            "updatedReplicas": len(new),
+            "availableReplicas": sum(p["ready"] for p in [*new, *left]),
+        }
+
+    async def _start(self, pod: Object, deployment: Object, node: Node) -> None:
+        spec, namespace = pod["template"]["spec"], pod["metadata"]["namespace"]
+        (container,) = spec["containers"]
+        environment = {}
+        for item in container["env"]:
+            if "value" in item:
+                environment[item["name"]] = item["value"]
+                continue
+            where = item["valueFrom"]["secretKeyRef"]
+            secret = self.objects[("secrets", namespace, where["name"])]
+            environment[item["name"]] = base64.b64decode(secret["data"][where["key"]]).decode()
+        volume = next(v for v in spec["volumes"] if "configMap" in v)
+        definition = self.objects[("configmaps", namespace, volume["configMap"]["name"])]["data"][
+            "definition.json"
+        ]
+        name = pod["metadata"]["name"]
+        try:
+            await node.run(name, environment, arguments=container.get("args", []), definition=definition)
+        except DeployError:
+            state = {
+                "waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}
+            }
+            pod["status"]["containerStatuses"] = [{"name": "runtime", "restartCount": 3, "state": state}]
+            return
+        pod["ready"] = True
+        pod["status"]["conditions"] = [{"type": "Ready", "status": "True"}]
+        if self.objects.get(("pods", namespace, name)) is pod:
+            self._run_out(deployment, node)
+
+    def _refresh(self, node: Node) -> None:
+        for (kind, _, name), pod in self.objects.items():
+            running = node.find(name) if kind == "pods" and pod["ready"] else None
+            if running is not None:
+                pod["status"]["containerStatuses"] = [{"name": "runtime", "restartCount": running.restarts}]
 
     def _failed_create(self, name: str, namespace: str, said: str) -> Object:
         message = f'pods "{name}-x" is forbidden: {said}'

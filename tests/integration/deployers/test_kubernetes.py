@@ -324,13 +324,14 @@ async def test_a_cluster_that_is_not_there_is_said_in_one_line(
         await deployer_with(tmp_path).get_status(name)
 
 
-async def test_logs_come_from_all_pods_by_name(
+async def test_logs_come_from_all_pods_by_time_and_name(
     deployer: KubernetesDeployer, server: ApiServer, name: str
 ) -> None:
     await deployer.deploy(made(name))
     first, second = (pod["metadata"]["name"] for pod in server.of("pods"))
     server.logs = {first: "one\ntwo\n", second: "three\n"}
-    assert await deployer.get_logs(name) == f"[{first}] one\n[{first}] two\n[{second}] three"
+    assert await deployer.get_logs(name) == f"[{first}] one\n[{second}] three\n[{first}] two"
+    assert await deployer.get_logs(name, 1) == f"[{first}] two"
 
 
 async def test_the_plan_shows_what_would_change_and_changes_nothing(
