@@ -1,6 +1,6 @@
 """How fast a sandbox is, and over how many published operations its answers keep the contract.
 
-    python bench/sandbox.py [--operations N]
+    python -m bench.sandbox [--operations N]
 
 The first table: requests a second, in-process and over HTTP with 16 at once. The second: every
 specification beside the repository, with up to N operations of each kind (list, read, create) called
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from guardian_pairs import load_pairs
 
+from bench._guardian_pairs import load_pairs
 from vitesse_graph.guardian import AppTarget, Call
 from vitesse_graph.guardian.plan import content_type_of, fixed_for
 from vitesse_graph.guardian.targets import path_of

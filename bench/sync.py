@@ -1,8 +1,10 @@
-"""Moving records from HTTP to HTTP: the engine beside a hand-written aiohttp pipeline, in the same run.
+"""Moving records from HTTP to HTTP: the engine beside a hand-written aiohttp pipeline and dlt, in the same run.
 
-Both talk to one small C server that serves pages, takes writes, counts losses and doubles. The peer has
-no ledger and no cursor; ours has both, in the embedded Postgres, and keeps intents. Needs a C compiler
-and the shared bench folder beside the checkout. `--quick` takes one round, `--million` adds the long run.
+All talk to one small C server that serves pages, takes writes, counts losses and doubles. The peers have
+no ledger (and the pipeline no cursor); ours has both, in the embedded Postgres, and keeps intents. Needs a
+C compiler and the shared bench folder beside the checkout. dlt takes part where a Python that has it is
+named by `VITESSE_BENCH_DLT` (`uv venv X && uv pip install -p X/bin/python dlt httpx orjson`). `--only`
+chooses a part: `table`, `dlt`, `faults` or `memory`; `--quick` takes one round.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "bench" / "sync"
 RECORDS = 10_000
 CONCURRENCY = 16
+HELD_RECORDS = 1_100_000
+"""The C server holds its records in memory; as shipped it has room for 200,000."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,18 @@ class Mock:
     def __init__(self, folder: Path) -> None:
         from vitesse_graph.deployers.supervisor import free_port
 
-        binary = folder / "mockapi"
-        subprocess.check_call(["cc", "-O2", "-w", "-o", str(binary), str(SHARED / "mockapi.c"), "-lm"])
+        binary, source = folder / "mockapi", folder / "mockapi.c"
+        text = (SHARED / "mockapi.c").read_text(encoding="utf-8")
+        text = text.replace("#define MAXREC 200000", f"#define MAXREC {HELD_RECORDS}")
+        source.write_text(text.replace("#define KS (1u<<20)", "#define KS (1u<<21)"), encoding="utf-8")
+        subprocess.check_call(["cc", "-O2", "-w", "-o", str(binary), str(source), "-lm"])
         self.port = free_port()
         self.base = f"http://127.0.0.1:{self.port}"
         self.process = subprocess.Popen([str(binary), str(self.port)], stderr=subprocess.DEVNULL)
         time.sleep(0.3)
 
     def ask(self, path: str) -> dict[str, int]:
-        with urllib.request.urlopen(self.base + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.base + path, timeout=60) as answer:
             found: dict[str, int] = json.load(answer)
             return found
 
@@ -105,6 +112,37 @@ def commands(base: str, batch: int) -> dict[str, list[str]]:
     peer = [sys.executable, str(SHARED / "peer_async.py"), "aiohttp", base, str(batch), str(CONCURRENCY)]
     ours = [sys.executable, "-m", "bench._sync_ours", base, str(batch), str(CONCURRENCY), uuid.uuid4().hex]
     return {"hand-written aiohttp": peer, "vitesse": ours}
+
+
+def dlt_command(base: str, batch: int, mode: str) -> list[str] | None:
+    """dlt as it comes (`default`), or with small files and 16 load jobs (`tuned`); None where it is missing."""
+    python = os.environ.get("VITESSE_BENCH_DLT")
+    return [python, str(SHARED / "peer_dlt.py"), base, str(batch), mode] if python else None
+
+
+def beside_dlt(mock: Mock, environment: dict[str, str]) -> None:
+    """Ours against dlt, whole process, as its users run it. At 20 ms only the tuned one: it is up to twelve
+    times faster there than the other."""
+    print("\n| | latency | records/s whole process | vitesse | ratio | CPU s | peak MB | right |")
+    print("|---|---|---|---|---|---|---|---|")
+    for batch, latency in ((1, 0), (100, 0), (1, 20), (100, 20)):
+        records = RECORDS if latency == 0 or batch > 1 else 2_000
+        mock.ask(f"/__reset?n={records}&latency_ms={latency}")
+        ours = measure(commands(mock.base, batch)["vitesse"], mock, environment, records=records)
+        for mode in ("default", "tuned") if latency == 0 else ("tuned",):
+            command = dlt_command(mock.base, batch, mode)
+            if command is None:
+                print("(dlt is not here: VITESSE_BENCH_DLT names no Python)")
+                return
+            mock.ask(f"/__reset?n={records}&latency_ms={latency}")
+            run = measure(command, mock, environment, records=records)
+            how = "one by one" if batch == 1 else f"batches of {batch}"
+            print(
+                f"| dlt ({mode}), {how} | {latency} ms | {records / run.wall:,.0f} | {records / ours.wall:,.0f} | "
+                f"{run.wall / ours.wall:.1f} | {run.cpu:.2f} / {ours.cpu:.2f} | {run.peak_mb:.0f} / "
+                f"{ours.peak_mb:.0f} | {'yes' if run.is_right and ours.is_right else 'NO'} |",
+                flush=True,
+            )
 
 
 def table(mock: Mock, environment: dict[str, str], rounds: int) -> None:
@@ -176,10 +214,9 @@ async def _database(data_dir: Path) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument(
-        "--many", type=int, default=200_000, help="records of the memory run (the server holds 200,000)"
-    )
+    parser.add_argument("--quick", action="store_true", help="one round instead of three")
+    parser.add_argument("--only", choices=["table", "dlt", "faults", "memory"], action="append")
+    parser.add_argument("--many", type=int, default=1_000_000, help="records of the memory run")
     options = parser.parse_args()
     if not (SHARED / "mockapi.c").exists():
         print("skipped: the shared bench folder is not beside this checkout")
@@ -192,11 +229,15 @@ def main() -> int:
             "PYTHONPATH": str(SHARED),
         }
         environment["DATABASE_URL"] = asyncio.run(_database(Path(folder) / "data"))
+        parts = {
+            "table": lambda: table(mock, environment, 1 if options.quick else 3),
+            "dlt": lambda: beside_dlt(mock, environment),
+            "faults": lambda: faults(mock, environment),
+            "memory": lambda: many(mock, environment, options.many),
+        }
         try:
-            table(mock, environment, 1 if options.quick else 3)
-            if not options.quick:
-                faults(mock, environment)
-                many(mock, environment, options.many)
+            for part in options.only or parts:
+                parts[part]()
         finally:
             mock.process.kill()
             mock.process.wait()

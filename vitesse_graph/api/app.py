@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from importlib.metadata import version
@@ -17,6 +19,7 @@ from vitesse_graph.api.accepted import STALE_SECONDS, Acceptance
 from vitesse_graph.api.access import Access
 from vitesse_graph.api.doors import Api
 from vitesse_graph.api.limits import RequestLimiter
+from vitesse_graph.api.monitoring import Monitoring, watch
 from vitesse_graph.api.problems import as_response, problem_of
 from vitesse_graph.api.progress import Progress
 from vitesse_graph.api.redo import Redo
@@ -30,6 +33,8 @@ from vitesse_graph.settings import Settings
 
 ServiceProvider = Callable[[], AbstractAsyncContextManager[RestService]]
 
+_log = logging.getLogger(__name__)
+MONITOR_STOP_SECONDS = 10.0
 REFUSED_PER_MINUTE = 60
 """Requests with a wrong credential, by address: a key cannot be guessed fast."""
 
@@ -85,17 +90,47 @@ async def _elsewhere(request: Request, error: Exception) -> Response:
     return as_response(problem_of(error), dict(error.headers or {}))
 
 
+@asynccontextmanager
+async def _monitored(api: Api, is_on: bool) -> AsyncIterator[None]:
+    """The monitor beside the API, for as long as the block lasts; heals under way are let finish."""
+    if not is_on:
+        yield
+        return
+    stop = asyncio.Event()
+    task = asyncio.create_task(
+        watch(Monitoring(api.service), interval_seconds=api.settings.monitor_interval_seconds, stop=stop)
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        try:
+            async with asyncio.timeout(MONITOR_STOP_SECONDS):
+                await asyncio.gather(task, return_exceptions=True)
+        except TimeoutError:
+            _log.warning("a heal was under way; its thread goes on where it stopped when it is resumed")
+
+
 def create_app(
-    provider: ServiceProvider, settings: Settings, *, stale_seconds: float = STALE_SECONDS
+    provider: ServiceProvider,
+    settings: Settings,
+    *,
+    stale_seconds: float = STALE_SECONDS,
+    with_monitor: bool = False,
 ) -> FastAPI:
     """The REST API. `provider` opens the service when the application starts.
+
+    `with_monitor`: deployed integrations are watched, and healed, by this process.
 
     `stale_seconds`: after how long without a sign of life another process's request is taken up.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_api(provider, settings, stale_seconds=stale_seconds) as api:
+        async with (
+            open_api(provider, settings, stale_seconds=stale_seconds) as api,
+            _monitored(api, with_monitor),
+        ):
             app.state.vitesse = api
             try:
                 yield

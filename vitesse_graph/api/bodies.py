@@ -13,6 +13,7 @@ from vitesse_graph.state.discovery import DiscoveryResult
 from vitesse_graph.state.mapping import MappingHint, Transformation
 from vitesse_graph.state.request import MAX_INTENT_CHARACTERS
 from vitesse_graph.state.review import DecisionType, GateName
+from vitesse_graph.state.testing import ShadowMode
 
 SPEC_URL = "https://api.example.com/openapi.json"
 MAX_SYNC_FREQUENCY = 200
@@ -78,6 +79,13 @@ class CreateIntegration(Body):
     dest_api_name: Short | None = Field(None, description="Name of the destination API.")
     source_endpoint: Short | None = None
     dest_endpoint: Short | None = None
+    source_overlay: dict[str, JsonValue] | None = Field(
+        None, description="An OpenAPI Overlay that corrects the source's specification, at every refresh."
+    )
+    dest_overlay: dict[str, JsonValue] | None = Field(
+        None,
+        description="An OpenAPI Overlay that corrects the destination's specification, at every refresh.",
+    )
     deployment_target: Short | None = Field(
         None, description="process (default) or another installed target."
     )
@@ -139,6 +147,13 @@ class Test(Body):
 
     test_sample_size: Whole = Field(5, ge=1, le=100)
     skip_destructive: bool = True
+    shadow_mode: ShadowMode | None = Field(
+        None,
+        description="sandbox, live-read (real reads, writes to a sandbox) or live (real writes; needs skip_destructive false). Without: live-read where there is a credential.",
+    )
+    run_twin: bool | None = Field(
+        None, description="Also run the deployable runtime against two sandboxes; any difference fails."
+    )
 
 
 class Deploy(Body):
@@ -211,9 +226,19 @@ class UpdateIntegration(Body):
             "reason": "segments are kept elsewhere",
         },
         {"rollback_to": 1},
+        {
+            "metadata": {
+                "heal_policy": {"approval": "risky", "new_source_fields": "ignore"},
+                "alerts": {"webhook": "https://hooks.example.com/vitesse"},
+            }
+        },
     )
 
-    metadata: dict[str, JsonValue] | None = Field(None, description="Merged; a key with null is taken out.")
+    metadata: dict[str, JsonValue] | None = Field(
+        None,
+        description="Merged; a key with null is taken out. `heal_policy` says what may be repaired and asked, "
+        "`alerts` who is told.",
+    )
     sync_frequency: Annotated[Text, Field(max_length=MAX_SYNC_FREQUENCY)] | None = Field(
         None, description="hourly, every 30 minutes, cron; used by the next deployment."
     )
@@ -242,8 +267,10 @@ class Heal(Body):
     model_config = _examples({"reason": "contacts arrive without names"})
 
     reason: Annotated[Text, Field(max_length=1_000)] = "requested by a person"
-    heal_approval: Literal["never", "risky", "always"] = Field(
-        "risky", description="When a repair waits for approval; `never` takes an approver."
+    heal_approval: Literal["never", "risky", "always"] | None = Field(
+        None,
+        description="When a repair waits for approval; `never` takes an approver. Without: as the "
+        "integration's `heal_policy` says.",
     )
 
 

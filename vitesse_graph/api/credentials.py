@@ -13,7 +13,7 @@ from vitesse_graph.api.principals import Principal
 from vitesse_graph.api.problems import Refusal
 from vitesse_graph.errors import InputError
 from vitesse_graph.registry.vault import PREFIX, Vault
-from vitesse_graph.state.references import REFERENCE
+from vitesse_graph.state.references import REFERENCE, ensure_no_credential_in
 
 _TOKEN_NAMES = ("token", "api_key", "access_token", "value", "key", "bearer", "secret")
 _BESIDE = {"type", "scheme", "description"}
@@ -86,7 +86,15 @@ async def keep(
 
 
 def ensure_location_allowed(location: str | None, principal: Principal) -> None:
-    """A file of this server may be named by an admin only; addresses and names by anyone."""
+    """A file of this server may be named by an admin only; addresses and names by anyone.
+
+    Raises InputError for an address that carries a credential: requests are kept, so it is refused
+    before it is written anywhere.
+    """
+    try:
+        ensure_no_credential_in(location, "the specification")
+    except ValueError as error:
+        raise InputError(str(error)) from None
     if not location or principal.may("admin"):
         return
     scheme = location.partition("://")[0].lower() if "://" in location else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -85,7 +86,7 @@ class Api:
 
 def context_for(caller: Principal, approvals: Approvals = "every_step", **more: Any) -> VitesseContext:
     """The run's context: whoever runs it through REST is its actor."""
-    return VitesseContext(approvals=approvals, actor=caller.id, **more)
+    return VitesseContext(approvals=approvals, actor=caller.id, may_deploy=caller.may("approver"), **more)
 
 
 def get_api(request: Request) -> Api:
@@ -174,7 +175,7 @@ class Door(APIRoute):
                 _ensure_known(request, known)
                 response = await inner(limited)
             except Exception as error:  # noqa: BLE001 - the edge: every error gets the one form
-                response = _refused(error, request)
+                response = _refused(error, limited)
             for name, value in COMMON_HEADERS.items():
                 response.headers.setdefault(name, value)
             for name, value in getattr(limited.state, "limit_headers", {}).items():
@@ -196,9 +197,20 @@ def _refused(error: Exception, request: Request) -> JSONResponse:
     cause = error.__cause__
     if isinstance(cause, Refusal) and not isinstance(error, Refusal):
         error = cause  # raised while the body was read, and wrapped since
+    if isinstance(error, RequestValidationError) and _is_no_json(request):
+        error = Refusal(
+            422, "the body is taken as text: send it with the header Content-Type: application/json"
+        )
     said = {"integration_id": request.path_params.get("integration_id")}
     problem = problem_of(error, **{name: value for name, value in said.items() if value})
     return as_response(problem, error.headers if isinstance(error, Refusal) else None)
+
+
+def _is_no_json(request: Request) -> bool:
+    """Whether there is a body that was not read, because its header calls it something else."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or kind.endswith("+json")
+    return not is_json and bool(getattr(request, "_body", b""))
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from vitesse_graph.api.service import IntegrationService, Outcome
-from vitesse_graph.errors import VitesseError
-from vitesse_graph.healing import HealEnd, Hooks, MonitorDecision, Watch
-from vitesse_graph.nodes.evidence import drift_since_deployed
+from vitesse_graph.errors import ConflictError, VitesseError
+from vitesse_graph.healing import (
+    HealEnd,
+    HealPolicy,
+    Hooks,
+    MonitorDecision,
+    MonitorSettings,
+    MonitorState,
+    Watch,
+    policy_of,
+)
+from vitesse_graph.nodes.telling import tell
 from vitesse_graph.state.context import VitesseContext
-from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import DriftItem, HealthReport
 from vitesse_graph.state.whiteboard import now_iso
 
+_log = logging.getLogger(__name__)
 ERROR_SAMPLES = 20
 SPEC_SECONDS = 3600.0
-"""How often both specifications are read again (conditionally)."""
+"""How often both specifications (conditionally) and a few records are looked at."""
 MONITOR = "monitor"
+WATCH_LOCK = "vitesse:monitor"
+"""One process watches at a time: two would start two heals."""
+_LONG_AGO = 0.0
 
 
 async def report_of(service: IntegrationService, integration_id: str, reason: str) -> HealthReport:
@@ -29,13 +44,17 @@ async def report_of(service: IntegrationService, integration_id: str, reason: st
     except VitesseError as error:
         return HealthReport(reason=f"{reason}; {error}", health=0.0, reported_at=now_iso())
     rows = letters.get("dead_letters", []) if isinstance(letters, dict) else letters
+    last = status.last_sync
+    samples = [str(row.get("reason", "")) for row in rows]
+    if last is not None and last.error and last.status in ("failed", "paused"):
+        samples.insert(0, last.error)
     return HealthReport(
         reason=reason,
         health=status.health,
-        success_rate=status.success_rate,
+        success_rate=0.0 if last is not None and last.status == "failed" else status.success_rate,
         p95_latency_ms=status.p95_latency_ms,
         error_distribution=status.error_distribution,
-        error_samples=[str(row.get("reason", "")) for row in rows][:ERROR_SAMPLES],
+        error_samples=samples[:ERROR_SAMPLES],
         reported_at=now_iso(),
     )
 
@@ -46,9 +65,10 @@ def heal_end(outcome: Outcome, version_before: int) -> HealEnd:
     deployed = deployment is not None and deployment.version != version_before
     if outcome.waiting is not None:
         return HealEnd(outcome="needs_person", deployed=False)
-    if episode is None or episode.outcome == "open":
+    if episode is None or episode.outcome == "open" or episode.outcome == "rolled_back":
         return HealEnd(outcome="gave_up", deployed=deployed)
-    return HealEnd(outcome=episode.outcome, deployed=deployed)
+    ended = "needs_person" if episode.outcome == "rejected" else episode.outcome
+    return HealEnd(outcome=ended, deployed=deployed)
 
 
 class Monitoring:
@@ -62,24 +82,43 @@ class Monitoring:
         only: Collection[str] | None = None,
     ) -> None:
         self._service = service
+        self._registry = service.services.registry
         self._say = say or (lambda line: None)
         self._only = only
 
     def hooks(self) -> Hooks:
         return Hooks(
-            list_integrations=self._active,
-            fetch_status=self._status,
+            list_integrations=self._deployed,
+            fetch_status=self._service.runtime_status,
             start_heal=self._heal,
             refetch_specs=self._drift,
+            roll_back=self._roll_back,
+            pause=self._pause,
+            recovered=self._recovered,
             on_decision=self._told,
+            save_state=self._keep,
+            load_state=self._recall,
+            settings_for=self._settings,
         )
 
-    async def _active(self) -> Collection[str]:
-        rows, _ = await self._service.services.registry.integrations(status="active", limit=1_000)
-        return [row.id for row in rows if self._only is None or row.id in self._only]
+    def watch(self, *, poll_seconds: float, spec_seconds: float = SPEC_SECONDS) -> Watch:
+        """The loop over them. Its clock is the wall's: what it remembers outlives the process."""
+        return Watch(self.hooks(), poll_seconds=poll_seconds, spec_seconds=spec_seconds, clock=time.time)
 
-    async def _status(self, integration_id: str) -> RuntimeStatus:
-        return await self._service.runtime_status(integration_id)
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Raises ConflictError while another process watches."""
+        try:
+            async with self._service.services.limiter.hold(WATCH_LOCK):
+                yield
+        except ConflictError as error:
+            if WATCH_LOCK not in str(error):
+                raise
+            raise ConflictError("another process is watching the integrations already") from error
+
+    async def _deployed(self) -> Collection[str]:
+        ids = await self._registry.deployed()
+        return [one for one in ids if self._only is None or one in self._only]
 
     async def _heal(self, integration_id: str, report: HealthReport) -> HealEnd:
         before = (await self._service.deployment(integration_id)).version
@@ -100,27 +139,72 @@ class Monitoring:
         return end
 
     async def _drift(self, integration_id: str) -> Sequence[DriftItem]:
-        return await drift_since_deployed(self._service.services, integration_id)
+        return await self._service.drift(integration_id)
+
+    async def _roll_back(self, integration_id: str, reason: str) -> None:
+        await self._service.roll_back(integration_id, reason, context=VitesseContext(actor=MONITOR))
+
+    async def _pause(self, integration_id: str, reason: str) -> None:
+        await self._service.pause(integration_id, reason)
+        await tell(self._service.services, integration_id, "integration.paused", reason)
+
+    async def _recovered(self, integration_id: str) -> None:
+        self._say(f"{integration_id}: well again")
+        await self._service.mark_recovered(integration_id)
 
     async def _told(self, integration_id: str, decision: MonitorDecision) -> None:
         self._say(f"{integration_id}: {decision.action}: {decision.reason}")
-        await self._service.services.registry.audit(
+        await self._registry.audit(
             integration_id, f"monitor.{decision.action}", actor=MONITOR, detail={"reason": decision.reason}
         )
+
+    async def _keep(self, integration_id: str, state: MonitorState) -> None:
+        await self._registry.save_monitor_memory(integration_id, state=state.dump())
+
+    async def _recall(self, integration_id: str) -> MonitorState:
+        kept = (await self._registry.monitor_memory(integration_id)).get("state")
+        # one that was never looked at is looked at now: later looks are compared with this one
+        return MonitorState.model_validate(kept) if kept else MonitorState(specs_read_at=_LONG_AGO)
+
+    async def _settings(self, integration_id: str) -> tuple[MonitorSettings, HealPolicy]:
+        row = await self._registry.integration(integration_id)
+        return MonitorSettings(), policy_of(row.metadata)
+
+
+async def look_once(monitoring: Monitoring, *, with_specs: bool = True) -> Mapping[str, MonitorDecision]:
+    """One look at every integration, and the heals that follow from it, to their end.
+
+    `with_specs`: the specifications as well, whether it is time for that or not. Raises ConflictError
+    while another process watches.
+    """
+    watching = monitoring.watch(poll_seconds=0.0, spec_seconds=0.0 if with_specs else SPEC_SECONDS)
+    async with monitoring.alone():
+        decisions = await watching.tick()
+        await watching.join()
+    return decisions
 
 
 async def watch(
     monitoring: Monitoring, *, interval_seconds: float, once: bool = False, stop: asyncio.Event | None = None
 ) -> None:
-    """Looks after every active integration until `stop` is set.
+    """Looks after every deployed integration until `stop` is set.
 
-    `once`: one look, at the specifications as well, and the heals that follow from it.
+    `once`: one look, at the specifications as well. Otherwise it waits while another process watches.
     """
-    watching = Watch(
-        monitoring.hooks(), poll_seconds=interval_seconds, spec_seconds=0.0 if once else SPEC_SECONDS
-    )
     if once:
-        await watching.tick()
-        await watching.join()
+        await look_once(monitoring)
         return
-    await watching.run(stop or asyncio.Event())
+    ended = stop or asyncio.Event()
+    while not ended.is_set():
+        try:
+            async with monitoring.alone():
+                await monitoring.watch(poll_seconds=interval_seconds).run(ended)
+        except ConflictError:
+            _log.debug("another process watches")
+        except Exception:  # noqa: BLE001 - a monitor that dies silently heals nobody
+            _log.exception("the monitor was interrupted")
+        try:
+            async with asyncio.timeout(interval_seconds):
+                await ended.wait()
+        except TimeoutError:
+            continue

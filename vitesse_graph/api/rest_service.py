@@ -11,10 +11,11 @@ from vitesse_graph.api.secret_services import VaultServices
 from vitesse_graph.api.service import IntegrationService, OnEvent, Outcome, PregelLike
 from vitesse_graph.api.steps import STEPS, ensure_callable, place_of, rewound
 from vitesse_graph.checkpoints.limiter import restore
-from vitesse_graph.errors import ConflictError, NotFoundError, UpstreamError
+from vitesse_graph.errors import ConflictError, NotFoundError, UpstreamError, VitesseError
 from vitesse_graph.registry.mappings import MappingVersions
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.context import VitesseContext
+from vitesse_graph.state.health import DriftItem
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.review import GATES
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
@@ -70,8 +71,20 @@ class RestService(IntegrationService):
         """The references that a run may need: those on the whiteboard and those it is given."""
         snapshot = await self._graph.aget_state(self.config(integration_id))
         names = ("source_auth", "dest_auth")
+        alerts = await self._alert_secret(integration_id)
         said = [snapshot.values, given] if isinstance(given, dict) else [snapshot.values]
-        return {str(values[name]) for values in said for name in names if values and values.get(name)}
+        found = {str(values[name]) for values in said for name in names if values and values.get(name)}
+        return found | alerts
+
+    async def _alert_secret(self, integration_id: str) -> set[str]:
+        """The reference of what signs this integration's alerts, if it has one."""
+        from vitesse_graph.healing import alerts_of
+
+        try:
+            target = alerts_of((await self.services.registry.integration(integration_id)).metadata)
+        except VitesseError:
+            return set()
+        return {target.secret_ref} if target is not None and target.secret_ref else set()
 
     async def _record(self, outcome: Outcome, actor: str) -> None:
         """Rejections and edits end without a step that would write the row: it is written here."""
@@ -85,6 +98,10 @@ class RestService(IntegrationService):
         mapping = values.get("mapping_logic")
         if mapping and outcome.status not in ("discovering", "mapping"):
             await self.versions.keep(outcome.integration_id, mapping, changed_by=actor)
+
+    async def drift(self, integration_id: str) -> list[DriftItem]:
+        async with self.services.reading(await self._credentials(integration_id, None)):
+            return await super().drift(integration_id)
 
     async def _existing(self, integration_id: str) -> Outcome:
         """As the parent's; a server that brings its own threads is told of those made elsewhere."""
@@ -154,14 +171,6 @@ class RestService(IntegrationService):
             context=context,
             on_event=on_event,
         )
-
-    async def _back_to(self, node: str, integration_id: str, update: dict[str, Any]) -> None:
-        """A new checkpoint as if `node` had just ended with this update."""
-        async with self.services.limiter.hold(integration_id):
-            # what does not fit would spoil the thread: LangGraph keeps whatever is written
-            current = (await self._existing(integration_id)).values
-            SharedWhiteboardState.model_validate({**current, **update})
-            await self._graph.aupdate_state(self.config(integration_id), update, as_node=node)
 
     # rows by hand
 

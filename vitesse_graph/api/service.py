@@ -18,13 +18,15 @@ from langgraph.types import Command
 from pydantic import Field, ValidationError
 
 from vitesse_graph.errors import ConflictError, DecisionError, InputError, NotFoundError, UpstreamError
+from vitesse_graph.nodes.episode import restored, unique
 from vitesse_graph.services import Services
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import RuntimeStatus, SyncReport
 from vitesse_graph.state.deployment import Deployment
+from vitesse_graph.state.health import DriftItem, HealingEpisode
 from vitesse_graph.state.review import DECISIONS, ReviewDecision
-from vitesse_graph.state.whiteboard import SharedWhiteboardState
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, now_iso
 
 OnEvent = Callable[[dict[str, Any]], None]
 SYNC_TIMEOUT_SECONDS = 24 * 3600.0
@@ -273,6 +275,8 @@ class IntegrationService:
             said = answer.get("error") or answer.get("detail") if isinstance(answer, dict) else None
             if response.status == 409:
                 raise ConflictError(str(said or "the runtime is busy"))
+            if response.status in (404, 422):  # it understood, and says what is wrong with the question
+                raise (NotFoundError if response.status == 404 else InputError)(str(said))
             raise UpstreamError(f"the runtime answered {response.status}: {said}", status=response.status)
         return answer
 
@@ -295,6 +299,82 @@ class IntegrationService:
         """Hands a health report to the thread and runs the repair."""
         await self.deployment(integration_id)
         return await self._run(integration_id, {"health_report": report}, context, on_event)
+
+    async def _back_to(self, node: str, integration_id: str, update: dict[str, Any]) -> None:
+        """A new checkpoint as if `node` had just ended with this update."""
+        async with self.services.limiter.hold(integration_id):
+            # what does not fit would spoil the thread: LangGraph keeps whatever is written
+            current = (await self._existing(integration_id)).values
+            SharedWhiteboardState.model_validate({**current, **update})
+            await self._graph.aupdate_state(self.config(integration_id), update, as_node=node)
+
+    async def roll_back(
+        self,
+        integration_id: str,
+        reason: str,
+        *,
+        context: VitesseContext | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Outcome:
+        """Deploys what ran before the live version, as a new version: a thread only moves forward.
+
+        Raises ConflictError when nothing ran before.
+        """
+        outcome = await self._existing(integration_id)
+        state = outcome.state
+        live = await self.services.registry.latest_version(integration_id)
+        before = live and await self.services.registry.version_before(integration_id, live["version"])
+        if not before:
+            raise ConflictError(f"{integration_id} has no earlier version to go back to")
+        episode = state.healing or HealingEpisode(started_at=now_iso())
+        update = restored(before["whiteboard"])
+        number = state.mapping_logic.version if state.mapping_logic is not None else 0
+        update["mapping_logic"] = {**update["mapping_logic"], "version": number + 1}
+        update |= {
+            "healing": episode.evolve(
+                outcome="rolled_back", ended_at=None, log=[*episode.log, f"watched: {reason}"]
+            ).dump(),
+            "findings": [],
+            "best_attempt": None,
+            "retry_count": 0,
+            "health_report": None,
+            "status": "deploying",
+            "next_step": "deploy",
+        }
+        await self._back_to("review_guardian", integration_id, update)
+        return await self._run(integration_id, None, context, on_event)
+
+    async def pause(self, integration_id: str, reason: str) -> None:
+        """No more syncs until `unpause`, or until another version is deployed."""
+        await self.call_runtime(integration_id, "POST", "/pause", {"reason": reason[:300]})
+        await self.services.registry.audit(integration_id, "pause", detail={"reason": reason[:300]})
+
+    async def unpause(self, integration_id: str) -> None:
+        """Syncs may go on."""
+        await self.call_runtime(integration_id, "POST", "/resume", {})
+        # who lets it go on takes the records as they are now for good: the next look starts from them
+        await self.services.registry.forget_profile(integration_id)
+        await self.mark_recovered(integration_id)
+        await self.services.registry.audit(integration_id, "unpause")
+
+    async def drift(self, integration_id: str) -> list[DriftItem]:
+        """How both APIs differ from what was deployed: their documents, and a few records."""
+        from vitesse_graph.healing import drift_from_probes
+        from vitesse_graph.nodes.evidence import live_state, look_ahead
+
+        outcome = await self._existing(integration_id)
+        found = await live_state(self.services, integration_id)
+        if found is None:
+            raise ConflictError(f"{integration_id} is not deployed yet (status {outcome.status})")
+        seen = await look_ahead(self.services, integration_id, healing=outcome.state.healing)
+        return unique([*seen.drift, *drift_from_probes(seen.probes, found[1].mapping)])
+
+    async def mark_recovered(self, integration_id: str) -> None:
+        """What could not be repaired is well again by itself: it is no longer told as failed."""
+        outcome = await self._existing(integration_id)
+        if outcome.status == "failed" and outcome.next_step == "heal":
+            await self._back_to("heal", integration_id, {"status": "active", "next_step": None})
+            await self.services.registry.save_integration(integration_id, status="active", next_step=None)
 
     async def logs(self, integration_id: str, lines: int = 100) -> str:
         """The workload's last log lines."""

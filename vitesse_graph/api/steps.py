@@ -61,6 +61,9 @@ def place_of(state: SharedWhiteboardState, waiting: str | None) -> int:
     if state.status == "active" or state.next_step == "heal":
         return ORDER.index("end")
     at = state.next_step or "discovery"
+    if at == "ingest" and state.status == "failed" and _was_ingested(state):
+        # Only the endpoints that were named for mapping could not be had: others may be named.
+        at = "review_ingest"
     return ORDER.index(at) if at in ORDER else 0
 
 
@@ -72,6 +75,8 @@ def next_call(state: SharedWhiteboardState, waiting: str | None, is_unfinished: 
     if state.status == "active":
         return "sync"
     if state.status == "failed":
+        if state.next_step == "ingest" and _was_ingested(state):
+            return "map"
         return OF_NODE.get(state.next_step or "discovery", "resume")
     return "resume" if is_unfinished else OF_GATE.get(state.next_step or "", "resume")
 
@@ -79,6 +84,17 @@ def next_call(state: SharedWhiteboardState, waiting: str | None, is_unfinished: 
 def endpoint_of(integration_id: str, call: str | None) -> str | None:
     """The whole address of a call."""
     return None if call is None else f"{PREFIX}/integrations/{integration_id}/{call}"
+
+
+def _was_ingested(state: SharedWhiteboardState) -> bool:
+    source, dest = state.source_api_spec, state.dest_api_spec
+    return bool(source and source.source and dest and dest.dest)
+
+
+def _named_what_is_not_there(state: SharedWhiteboardState) -> bool:
+    """Whether the last failure was that an API has no such endpoint; the wish would fail again."""
+    last = state.errors[-1] if state.errors and state.status == "failed" else None
+    return last is not None and last.step == "ingest" and last.kind == "NotFoundError"
 
 
 def _has_passed(state: SharedWhiteboardState) -> bool:
@@ -127,6 +143,8 @@ def rewound(step: Step, state: SharedWhiteboardState, by: str) -> dict[str, Any]
         }
     if step.name in ("ingest", "map"):
         update["mapping_logic"] = _by_hand(state.mapping_logic)
+        if _named_what_is_not_there(state):
+            update |= {"source_endpoint": None, "dest_endpoint": None}
     if step.name == "ingest":
         update |= {"source_api_spec": None, "dest_api_spec": None}
     if state.healing is not None and state.healing.outcome == "open":

@@ -1,4 +1,4 @@
-"""Commands on integrations that exist: list, status, sync, heal, monitor, logs, explain, delete."""
+"""Commands on integrations that exist: list, status, heal, monitor, logs, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vitesse_graph.cli.output import json_option, print_json, print_table, progress
-from vitesse_graph.cli.run import finish, print_sync
+from vitesse_graph.cli.run import finish
 from vitesse_graph.cli.session import open_service, run_async
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.settings import get_settings
@@ -95,27 +95,6 @@ def status(integration_id: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("integration_id")
-@click.option("--full", is_flag=True, help="Read everything, not only what changed.")
-@click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
-@json_option
-def sync(integration_id: str, full: bool, dry_run: bool, as_json: bool) -> int:
-    """Run a sync now and wait for its end."""
-
-    async def work() -> Any:
-        async with open_service() as service:
-            with progress("syncing"):
-                return await service.sync(integration_id, full=full, dry_run=dry_run)
-
-    report = run_async(work())
-    if as_json:
-        print_json(report.dump())
-    else:
-        print_sync(report)
-    return 0 if report.status == "completed" else 1
-
-
-@click.command()
-@click.argument("integration_id")
 @click.option("--reason", default="requested by a person", show_default=True)
 @click.option("--approve-all", is_flag=True, help="Deploy the repair without asking.")
 @json_option
@@ -125,7 +104,7 @@ def heal(integration_id: str, reason: str, approve_all: bool, as_json: bool) -> 
     from vitesse_graph.cli.run import answer_gates
     from vitesse_graph.state.context import VitesseContext
 
-    context = VitesseContext(heal_approval="never" if approve_all else "risky")
+    context = VitesseContext(heal_approval="never" if approve_all else None)
 
     async def work() -> int:
         async with open_service() as service:
@@ -174,31 +153,6 @@ def logs(integration_id: str, lines: int) -> None:
             return text
 
     click.echo(run_async(work()))
-
-
-@click.command()
-@click.argument("integration_id")
-@click.argument("key")
-@json_option
-def explain(integration_id: str, key: str, as_json: bool) -> None:
-    """What happened to one record, by its source key or destination id."""
-    from vitesse_graph.runtime import explain as explain_record
-    from vitesse_graph.runtime import open_store
-    from vitesse_graph.services import open_services
-    from vitesse_graph.state.definition import IntegrationDefinition
-
-    async def work() -> Any:
-        settings = get_settings()
-        async with open_services(settings) as services, open_store(settings) as store:
-            live = await services.registry.latest_version(integration_id)
-            definition = IntegrationDefinition.model_validate(live["definition"]) if live else None
-            return await explain_record(store, integration_id, key, definition=definition)
-
-    story = run_async(work())
-    if as_json:
-        print_json(story)
-    else:
-        print_table(key, ["what", "value"], [[name, value] for name, value in story.items()])
 
 
 @click.command()

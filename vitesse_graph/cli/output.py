@@ -14,7 +14,14 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 # A pipe or a file has no width of its own: wide enough there for an id or a command to stay on one line.
@@ -83,3 +90,19 @@ def progress(description: str) -> Iterator[Callable[[dict[str, Any]], None]]:
                 bar.update(task, description=escape(f"{step} {said}"[:100]), total=None)
 
         yield on_event
+
+
+@contextmanager
+def counted(description: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar over a known number of things, fed with (name, done, of); silent where there is no terminal."""
+    if not console.is_terminal:
+        yield lambda name, done, of: None
+        return
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        console=console, transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(description, total=None)
+        yield lambda name, done, of: bar.update(
+            task, description=f"{description} {name}"[:60], completed=done, total=of
+        )

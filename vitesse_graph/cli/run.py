@@ -123,6 +123,12 @@ async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
     return outcome
 
 
+def _overlay(path: str | None) -> Any:
+    from vitesse_graph.cli.specs import read_json_file
+
+    return read_json_file(path, "overlay") if path else None
+
+
 @click.command()
 @click.option("--intent", default="", help="What should happen, in a sentence.")
 @click.option("--source", help="API to read from: specification URL or file, or a name.")
@@ -137,17 +143,29 @@ async def answer_gates(service: Any, outcome: Any, context: Any) -> Any:
     "--dest-auth",
     help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.",
 )
+@click.option("--source-overlay", help="OpenAPI Overlay (file) that corrects the source's specification.")
+@click.option("--dest-overlay", help="OpenAPI Overlay (file) that corrects the destination's specification.")
 @click.option("--approve-all", is_flag=True, help="Ask nobody: from intent to active in one go.")
 @click.option("--before-deploy", is_flag=True, help="Ask only before deploying.")
 @click.option("--no-ask", is_flag=True, help="Stop at the first gate instead of asking here.")
 @click.option("--target", help="Where to deploy: process (default) or another installed target.")
+@click.option("--samples", type=click.IntRange(1, 10_000), help="Shadow calls of the test (100).")
+@click.option(
+    "--shadow-mode",
+    type=click.Choice(["sandbox", "live-read", "live"]),
+    help="Where shadow calls go; without: real APIs are read where there is a credential, never written to.",
+)
+@click.option(
+    "--allow-writes", is_flag=True, help="With --shadow-mode live: test by writing to the real destination."
+)
+@click.option("--twin", is_flag=True, help="Also test the deployable runtime itself against two sandboxes.")
 @click.option("--schedule", help='How often to sync: hourly, "every 30 minutes", or cron.')
 @click.option(
     "--sync/--no-sync", "sync_after", default=True, show_default=True, help="Run a first sync when active."
 )
 @json_option
 def run(
-    approve_all: bool, before_deploy: bool, no_ask: bool, sync_after: bool, as_json: bool, **given: str | None
+    approve_all: bool, before_deploy: bool, no_ask: bool, sync_after: bool, as_json: bool, **given: Any
 ) -> int:
     """From an intent to an active integration; asks at each gate unless told not to."""
     from vitesse_graph.state.context import VitesseContext
@@ -160,8 +178,14 @@ def run(
         "dest_endpoint": given["dest_endpoint"],
         "source_auth": given["source_auth"],
         "dest_auth": given["dest_auth"],
+        "source_overlay": _overlay(given["source_overlay"]),
+        "dest_overlay": _overlay(given["dest_overlay"]),
         "deployment_target": given["target"],
         "schedule": given["schedule"],
+        "test_sample_size": given["samples"],
+        "shadow_mode": given["shadow_mode"],
+        "skip_destructive": False if given["allow_writes"] else None,
+        "run_twin": True if given["twin"] else None,
     }
     request = {key: value for key, value in request.items() if value is not None}
     if not request["user_intent"] and not ("source" in request and "dest" in request):

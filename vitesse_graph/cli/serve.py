@@ -55,9 +55,16 @@ def ensure_may_bind(host: str, has_keys: bool) -> None:
     default="admin",
     show_default=True,
 )
+@click.option(
+    "--monitor/--no-monitor",
+    "with_monitor",
+    default=True,
+    show_default=True,
+    help="Watch deployed integrations and heal them (VITESSE_MONITOR_INTERVAL_SECONDS).",
+)
 @click.option("--tenant", default="", help="Whose the key is; integrations of other tenants are invisible.")
-def serve(host: str, port: int, new_key: str | None, role: str, tenant: str) -> None:
-    """Serve the REST API; on this machine only, until there is a key."""
+def serve(host: str, port: int, new_key: str | None, role: str, tenant: str, with_monitor: bool) -> None:
+    """Serve the REST API; on this machine only, until there is a key. Deployed integrations are watched."""
     from vitesse_graph.cli.session import configure_logging
 
     settings = get_settings()
@@ -67,10 +74,10 @@ def serve(host: str, port: int, new_key: str | None, role: str, tenant: str) -> 
         return
     has_keys = asyncio.run(_has_keys(settings))
     ensure_may_bind(host, has_keys)
-    _run(settings, host, port, has_keys)
+    _run(settings, host, port, has_keys, with_monitor)
 
 
-def _run(settings: Settings, host: str, port: int, has_keys: bool) -> None:
+def _run(settings: Settings, host: str, port: int, has_keys: bool, with_monitor: bool) -> None:
     import uvicorn
 
     from vitesse_graph.api.access import is_loopback
@@ -80,7 +87,7 @@ def _run(settings: Settings, host: str, port: int, has_keys: bool) -> None:
     if not is_loopback(host):
         # Strangers may name addresses now: none of them shall lead into this machine.
         settings = settings.model_copy(update={"allow_loopback": False})
-    app = create_app(in_process(settings), settings)
+    app = create_app(in_process(settings), settings, with_monitor=with_monitor)
     config = uvicorn.Config(
         app,
         host=host,

@@ -1,4 +1,4 @@
-"""Commands on specifications alone: ingest, map, sandbox, discover. None needs a database."""
+"""Commands on specifications alone: map, sandbox, discover. None needs a database."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 
 import click
 
-from vitesse_graph.cli.output import console, json_option, print_json, print_table
+from vitesse_graph.cli.output import json_option, print_json, print_table
 from vitesse_graph.cli.session import run_async
 from vitesse_graph.errors import InputError
 from vitesse_graph.settings import get_settings
 
 
-async def _load(spec: str, overlay: dict[str, Any] | None = None) -> Any:
+async def load(spec: str, overlay: dict[str, Any] | None = None) -> Any:
     from vitesse_graph.specs import SpecCache, load_document
 
     settings = get_settings()
-    cache = SpecCache(settings.data_dir / "specs")
+    cache = SpecCache(settings.data_dir / "specs", max_ref_depth=settings.max_ref_depth)
     return await load_document(spec, settings=settings, cache=cache, overlay=overlay)
 
 
@@ -36,38 +36,6 @@ def read_json_file(path: str, what: str) -> Any:
         raise InputError(f"{what} {path} is neither JSON nor YAML: {str(error).splitlines()[0]}") from error
 
 
-@click.command()
-@click.argument("spec")
-@click.option("--overlay", type=click.Path(), help="OpenAPI Overlay that corrects the document.")
-@json_option
-def ingest(spec: str, overlay: str | None, as_json: bool) -> None:
-    """Read an API specification (URL or file; JSON or YAML; plain or gzip)."""
-    correction = read_json_file(overlay, "overlay") if overlay else None
-    document = run_async(_load(spec, correction))
-    api = document.spec
-    if as_json:
-        print_json(api.model_dump(mode="json", exclude={"source", "dest", "candidates"}))
-        return
-    console.print(f"[bold]{api.api_name}[/] {api.version}  {api.base_url}", markup=True)
-    console.print(
-        f"{api.spec_format}, {api.operation_count} operations, auth {api.auth.type}, digest {api.digest[:12]}",
-        markup=False,
-    )
-    lists = [e for e in api.endpoints if e.pagination is not None]
-    print_table(
-        f"{len(lists)} lists",
-        ["endpoint", "pagination", "parameters", "items at"],
-        [[e.key, e.pagination.style, e.pagination.params, e.pagination.items_at] for e in lists[:40]],
-    )
-    for title, lines in (
-        ("guessed", [f"{g.about}: {g.value} ({g.confidence:.2f}; {g.evidence})" for g in api.guesses]),
-        ("passed over", [f"{w.pointer}: {w.message}" for w in api.warnings]),
-        ("unreadable", api.unreadable_operations),
-    ):
-        if lines:
-            print_table(f"{title}: {len(lines)}", ["what"], [[line] for line in lines[:15]])
-
-
 @click.command("map")
 @click.option("--source-schema", required=True, type=click.Path(), help="JSON Schema of one source record.")
 @click.option("--dest-schema", required=True, type=click.Path(), help="JSON Schema of the request body.")
@@ -76,17 +44,22 @@ def ingest(spec: str, overlay: str | None, as_json: bool) -> None:
 @json_option
 def map_command(source_schema: str, dest_schema: str, intent: str, hints: str | None, as_json: bool) -> None:
     """Map one JSON Schema onto another: which field feeds which, how, and how sure."""
-    from vitesse_graph.mapping import map_fields
+    from vitesse_graph.nodes.proposing import propose_mapping
+    from vitesse_graph.settings import get_settings
     from vitesse_graph.state.mapping import MappingHint
     from vitesse_graph.transforms import describe
 
     wishes = [MappingHint.model_validate(h) for h in read_json_file(hints, "hints")] if hints else []
-    mapping = map_fields(
-        read_json_file(source_schema, "source schema"),
-        read_json_file(dest_schema, "destination schema"),
-        intent=intent,
-        hints=wishes,
+    refined = asyncio.run(
+        propose_mapping(
+            get_settings(),
+            read_json_file(source_schema, "source schema"),
+            read_json_file(dest_schema, "destination schema"),
+            intent=intent,
+            hints=wishes,
+        )
     )
+    mapping = refined.mapping
     if as_json:
         print_json(mapping.dump())
         return
@@ -98,6 +71,8 @@ def map_command(source_schema: str, dest_schema: str, intent: str, hints: str | 
             for row in sorted(mapping.transformations, key=lambda row: row.confidence)
         ],
     )
+    if refined.note:
+        click.echo(refined.note)
     if mapping.questions:
         print_table("to decide", ["field", "question"], [[q.dest_field, q.text] for q in mapping.questions])
 
@@ -131,7 +106,7 @@ def sandbox(
             return await SpecCache(get_settings().data_dir / "specs").open(digest)
         if spec is None:
             raise InputError("give a specification (URL or file), or --digest")
-        return await _load(spec)
+        return await load(spec)
 
     document = run_async(load())
     app = create_sandbox(
@@ -142,25 +117,3 @@ def sandbox(
         click.echo(f"{document.spec.api_name} at {url} (ctrl-c stops it)")
 
     asyncio.run(serve(app, host, port, on_ready=on_ready))
-
-
-@click.command()
-@click.argument("query")
-@click.option("--limit", default=5, show_default=True)
-@json_option
-def discover(query: str, limit: int, as_json: bool) -> None:
-    """Find APIs by name or by need."""
-    from vitesse_graph.knowledge import discover as search
-
-    found = search(query, limit=limit)
-    if as_json:
-        print_json([result.dump() for result in found])
-        return
-    if not found:
-        click.echo("nothing fits; give the API's specification as a URL or file")
-        return
-    print_table(
-        f"{len(found)} found",
-        ["API", "sure", "specification", "why"],
-        [[r.api_name, f"{r.confidence_score:.2f}", r.spec_url or "(none known)", r.why] for r in found],
-    )

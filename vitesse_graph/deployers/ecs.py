@@ -65,9 +65,8 @@ class EcsDeployer(CloudDeployer):
             f"wait for steady state (at most {self.settings.rollout_timeout_seconds:g} s), else "
             + ("take everything back" if before is None else f"go back to {_short(healthy)}"),
         ]
-        is_same = before is not None and before["tags"].get("vitesse:digest") == definition.digest()
-        is_steady = service is not None and service["taskDefinition"] == healthy
-        if is_same and is_steady and not _changes(before, task):
+        is_live = before is not None and service is not None and service["taskDefinition"] == healthy
+        if is_live and not _changes(before, task) and _digest_of(before) == definition.digest():
             actions = ["nothing: this very definition runs already"]
         warnings = local_addresses(definition)
         if not url:
@@ -307,3 +306,7 @@ def _changes(before: dict[str, Any] | None, after: Task) -> list[str]:
     found += [f"environment: {name} added" for name in sorted(names_after - names_before)]
     found += [f"environment: {name} removed" for name in sorted(names_before - names_after)]
     return found
+
+
+def _digest_of(task: dict[str, Any] | None) -> str | None:
+    return task["tags"].get("vitesse:digest") if task is not None else None

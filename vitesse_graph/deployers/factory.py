@@ -24,14 +24,28 @@ _BUILT_IN: dict[str, str] = {
 _ALIASES: dict[str, str] = {"eks": "cloud_eks", "ecs": "cloud_ecs", "docker": "local"}
 
 
+_REGISTERED: dict[str, type[Deployer]] = {}
+"""What this process added by `DeployerFactory.register`."""
+
+
 class DeployerFactory:
     """Knows the targets; imports one only when it is asked for."""
+
+    @staticmethod
+    def register(target: str, kind: type[Deployer]) -> None:
+        """Adds a target to this process; a package registers its own for all by entry point.
+
+        Raises InputError for a name that is built in or taken by another class.
+        """
+        if target in _BUILT_IN or target in _ALIASES or _REGISTERED.get(target, kind) is not kind:
+            raise InputError(f"a deploy target named {target!r} is there already")
+        _REGISTERED[target] = kind
 
     @staticmethod
     def targets() -> list[str]:
         """Names that can be asked for in this installation, built-in ones first."""
         found = [point.name for point in entry_points(group=ENTRY_POINT_GROUP)]
-        return list(dict.fromkeys([*_BUILT_IN, *sorted(found)]))
+        return list(dict.fromkeys([*_BUILT_IN, *sorted([*found, *_REGISTERED])]))
 
     @staticmethod
     def create_deployer(target: str, config: Mapping[str, Any] | None = None) -> Deployer:
@@ -51,6 +65,8 @@ class DeployerFactory:
 
 
 def _class_of(target: str) -> type[Deployer]:
+    if target in _REGISTERED:
+        return _REGISTERED[target]
     for name in dict.fromkeys((target, _ALIASES.get(target, target))):
         where = _BUILT_IN.get(name)
         try:

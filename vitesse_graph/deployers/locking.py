@@ -22,7 +22,7 @@ def lock_path(root: Path, integration_id: str) -> Path:
 @asynccontextmanager
 async def one_at_a_time(root: Path, integration_id: str, *, patience_seconds: float) -> AsyncIterator[None]:
     """Holds the lock; it is free in the moment its holder dies. Raises ConflictError after the patience."""
-    descriptor = _opened(root, integration_id)
+    descriptor = await asyncio.to_thread(_opened, root, integration_id)
     try:
         deadline = time.monotonic() + patience_seconds
         while True:

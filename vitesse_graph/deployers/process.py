@@ -98,7 +98,7 @@ class ProcessDeployer(Deployer):
         async with self._lock(integration_id):
             # Everything below the folder goes, also what was started beside the runtime (sandboxes).
             await remove_all_below(self._home(integration_id), grace_seconds=_DRAIN_SECONDS)
-        lock_path(self._root, integration_id).unlink(missing_ok=True)
+        await asyncio.to_thread(lock_path(self._root, integration_id).unlink, missing_ok=True)
         return Deployment(
             target=self.target,
             workload_id=integration_id,
@@ -122,7 +122,7 @@ class ProcessDeployer(Deployer):
             raise NotFoundError(f"{integration_id} is not deployed as a process")
         supervisor = ProcessSupervisor(self._home(integration_id))
         found: list[str] = []
-        for name in reversed(self._starts(integration_id)):
+        for name in reversed(await asyncio.to_thread(self._starts, integration_id)):
             if len(found) >= lines:
                 break
             text = await asyncio.to_thread(supervisor.logs, name, lines - len(found))
@@ -139,11 +139,8 @@ class ProcessDeployer(Deployer):
             return self._deployment(before, time.monotonic() - started)
         environment = self._environment(definition)
         supervisor = ProcessSupervisor(self._home(integration_id))
-        name = self._next_start(integration_id)
-        folder = supervisor.folder(name)
-        folder.mkdir(parents=True, mode=0o700)
-        file = folder / "definition.json"
-        file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+        name = await asyncio.to_thread(self._next_start, integration_id)
+        file = await asyncio.to_thread(_write_definition, supervisor.folder(name), definition)
         argv = [
             sys.executable,
             "-m",
@@ -182,7 +179,7 @@ class ProcessDeployer(Deployer):
             reason = str(error).removeprefix(name).strip()
             raise DeployError(f"the runtime of {integration_id} {reason}{went_on}", log_tail=tail) from error
         deployment = self._deployment(running, time.monotonic() - started)
-        self._set_current(integration_id, {**deployment.dump(), "start": name})
+        await asyncio.to_thread(self._set_current, integration_id, {**deployment.dump(), "start": name})
         if before is not None:
             await supervisor.stop(before.name, grace_seconds=_DRAIN_SECONDS)
         await self._sweep(integration_id, keep=name)
@@ -191,7 +188,7 @@ class ProcessDeployer(Deployer):
     async def _sweep(self, integration_id: str, *, keep: str) -> None:
         """Whatever else still runs is stopped; files of old starts go, the last few stay for their logs."""
         supervisor = ProcessSupervisor(self._home(integration_id))
-        starts = self._starts(integration_id)
+        starts = await asyncio.to_thread(self._starts, integration_id)
         for name in starts:
             if name != keep:
                 await supervisor.stop(name, grace_seconds=_DRAIN_SECONDS)
@@ -265,6 +262,13 @@ class ProcessDeployer(Deployer):
     def _lock(self, integration_id: str) -> AbstractAsyncContextManager[None]:
         patience = self._healthy_within_seconds + _DRAIN_SECONDS
         return one_at_a_time(self._root, integration_id, patience_seconds=patience)
+
+
+def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / "definition.json"
+    file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+    return file
 
 
 def _warnings(config: DeploymentConfig | None) -> list[str]:

@@ -79,7 +79,6 @@ class ProcessSupervisor:
         """
         await self.stop(name)
         folder = self.folder(name)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         wants_port = any("{port}" in part for part in (*argv, health_url, ready_url or ""))
         port = free_port() if wants_port else urlsplit(health_url).port
 
@@ -95,8 +94,7 @@ class ProcessSupervisor:
             "grace_seconds": grace_seconds,
             "label": label or {},
         }
-        (folder / "process.json").unlink(missing_ok=True)
-        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        await asyncio.to_thread(_lay_out, folder, spec)
         await self._spawn(folder, env)
         urls = [filled(url) for url in (health_url, ready_url) if url]
         try:
@@ -193,19 +191,26 @@ class ProcessSupervisor:
         return "\n".join(found)
 
 
+def _lay_out(folder: Path, spec: dict[str, Any]) -> None:
+    """The folder as the supervising process wants to find it."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (folder / "process.json").unlink(missing_ok=True)
+    (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+
+
 async def remove_all_below(folder: Path, *, grace_seconds: float = 30.0) -> None:
     """Stops every process that was started anywhere below a folder, then deletes the folder."""
     stops = [
         ProcessSupervisor(root).remove(name, grace_seconds=grace_seconds)
-        for root in _roots_below(folder)
-        for name in ProcessSupervisor(root).names()
+        for root, name in await asyncio.to_thread(_started_below, folder)
     ]
     await asyncio.gather(*stops)
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
-def _roots_below(folder: Path) -> set[Path]:
-    return {spec.parent.parent for spec in folder.rglob("spec.json")}
+def _started_below(folder: Path) -> list[tuple[Path, str]]:
+    roots = {spec.parent.parent for spec in folder.rglob("spec.json")}
+    return [(root, name) for root in roots for name in ProcessSupervisor(root).names()]
 
 
 def _tail(path: Path, lines: int) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import re
 from array import array
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from vitesse_graph.guardian.targets import Answer, Call
@@ -14,6 +15,7 @@ from vitesse_graph.state.testing import Issue, IssueKind, LatencyStats, ShadowCa
 SideName = Literal["source", "dest"]
 MAX_SAMPLES = 10
 _BODY_CHARACTERS = 2_000
+_CRITICAL_SHARE = 0.2
 _SECRET = re.compile(
     r"authorization|cookie|passw|secret|token|api_?key|access_?key|client_?key|signature|credential|private_?key|ssn",
     re.IGNORECASE,
@@ -67,12 +69,24 @@ class CallBook:
         self._times: dict[str, array[float]] = defaultdict(lambda: array("d"))
         self._bad: list[ShadowCall] = []
         self._good: list[ShadowCall] = []
+        self.headroom: dict[SideName, float] = {}
+        """The smallest share of its rate limit that a side said was left."""
+        self._kinds_at: Counter[tuple[SideName, IssueKind, str]] = Counter()
         self._failing_in_a_row: Counter[tuple[SideName, IssueKind]] = Counter()
 
     def note(
-        self, side: SideName, call: Call, answer: Answer, failing_field: str | None = None
+        self,
+        side: SideName,
+        call: Call,
+        answer: Answer,
+        failing_field: str | None = None,
+        *,
+        may_be_refused: bool = False,
     ) -> ShadowCall | None:
-        """Counts a call; returns it as a sample where one was kept."""
+        """Counts a call; returns it as a sample where one was kept.
+
+        `may_be_refused`: a record that nobody promises to take; that it is called malformed is no issue.
+        """
         key = call.key or f"{call.method} {call.path}"
         self.made += 1
         self.by_endpoint[key] += 1
@@ -88,8 +102,9 @@ class CallBook:
         else:
             kind = kind_of(answer)
             self.errors[str(answer.status) if answer.status is not None else str(answer.fault)] += 1
-            if kind is not None:
+            if kind is not None and not (may_be_refused and kind == "schema_mismatch"):
                 self.kinds[(side, kind)] += 1
+                self._kinds_at[(side, kind, key)] += 1
                 self._failing_in_a_row[(side, kind)] += 1
             if len(self._bad) >= MAX_SAMPLES:
                 return None
@@ -103,6 +118,20 @@ class CallBook:
             self._failing_in_a_row[(side, "auth")] >= 5
             or self._failing_in_a_row[(side, "connectivity")] >= 10
         )
+
+    def _dominates(self, side: SideName, kind: IssueKind) -> bool:
+        """Whether a fifth of the calls to any one operation (and not a single one of several) ended so."""
+        return any(
+            count / self.by_endpoint[key] >= _CRITICAL_SHARE and (count > 1 or self.by_endpoint[key] == 1)
+            for (of, what, key), count in self._kinds_at.items()
+            if (of, what) == (side, kind)
+        )
+
+    def note_limit(self, side: SideName, headers: Mapping[str, str]) -> None:
+        """Takes in what a real API says of its rate limit."""
+        left = rate_left(headers)
+        if left is not None:
+            self.headroom[side] = min(left, self.headroom.get(side, 1.0))
 
     def samples(self) -> list[ShadowCall]:
         """At most ten: failures first."""
@@ -126,8 +155,9 @@ class CallBook:
         """Recognised problems by side. Credentials and dead connections are critical once they dominate."""
         found = []
         for (side, kind), count in self.kinds.most_common():
-            of_side = max(1, self.made)
-            critical = kind in ("auth", "connectivity") and (count / of_side >= 0.2 or self.gives_up(side))
+            critical = kind in ("auth", "connectivity") and (
+                self._dominates(side, kind) or self.gives_up(side)
+            )
             name = "source" if side == "source" else "destination"
             found.append(
                 Issue(
@@ -136,6 +166,19 @@ class CallBook:
                 )
             )  # fmt: skip
         return found
+
+
+def rate_left(headers: Mapping[str, str]) -> float | None:
+    """The share of the rate limit that is left, from the headers that vendors use; None where none says so."""
+    used, _, whole = headers.get("x-shopify-shop-api-call-limit", "").partition("/")
+    if used.isdigit() and whole.isdigit() and int(whole):
+        return max(0.0, 1 - int(used) / int(whole))
+    for prefix in ("x-ratelimit", "x-rate-limit", "ratelimit"):
+        left, limit = headers.get(f"{prefix}-remaining", ""), headers.get(f"{prefix}-limit", "")
+        limit = limit.split(",")[0].split(";")[0].strip()
+        if left.strip().isdigit() and limit.isdigit() and int(limit):
+            return min(1.0, int(left) / int(limit))
+    return None
 
 
 def required_issue(path: str) -> Issue:

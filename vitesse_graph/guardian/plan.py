@@ -127,6 +127,14 @@ def update_id_param(update: Endpoint) -> str | None:
     return found[-1] if found else None
 
 
+def with_id(body: Any, path: str, identifier: str) -> Any:
+    """A copy of the body with the record's id where the update wants it repeated."""
+    name, _, rest = path.partition(".")
+    holder = dict(body) if isinstance(body, dict) else {}
+    holder[name] = with_id(holder.get(name), rest, identifier) if rest else identifier
+    return holder
+
+
 def planned(source_shape: SourceShape, dest_shape: DestShape) -> list[str]:
     """The operations that the integration will use, for coverage."""
     keys = [source_shape.endpoint.key, dest_shape.endpoint.key]

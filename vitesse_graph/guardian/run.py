@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vitesse_graph.guardian.calls import CallBook, SideName, required_issue, shadow_call
 from vitesse_graph.guardian.findings import findings_of
 from vitesse_graph.guardian.health import endpoint_coverage, hard_fails, health_score
+from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.guardian.paths import plain, read
 from vitesse_graph.guardian.plan import (
     fixed_for,
@@ -18,12 +19,13 @@ from vitesse_graph.guardian.plan import (
     planned,
     source_call,
     update_id_param,
+    with_id,
     write_call,
 )
 from vitesse_graph.guardian.plausible import Plausibility
 from vitesse_graph.guardian.reading import read_source
 from vitesse_graph.guardian.required import unfed_required
-from vitesse_graph.guardian.targets import Answer, AppTarget, Call, DestructiveCallError, Target
+from vitesse_graph.guardian.targets import Answer, AppTarget, Call, Target, may_read
 from vitesse_graph.guardian.verdict import Rows, Tally, Trial, failures_of
 from vitesse_graph.guardian.warnings import warnings_of
 from vitesse_graph.state.api_spec import DestShape, OperationDetail, SourceShape
@@ -49,17 +51,27 @@ class _Run:
     tally: Tally
     profiles: _Profiles
     plausibility: Plausibility
+    losses: Losses
     dest_operation: OperationDetail | None
     dest_params: Mapping[str, str]
+    dest_others: Mapping[str, OperationDetail]
     on_result: OnResult | None
     book: CallBook = field(default_factory=CallBook)
     created: list[tuple[str, Any]] = field(default_factory=list)
 
     async def call(
-        self, side: SideName, target: Target, call: Call, failing_field: str | None = None
+        self,
+        side: SideName,
+        target: Target,
+        call: Call,
+        failing_field: str | None = None,
+        *,
+        may_be_refused: bool = False,
     ) -> Answer:
         answer = await target.call(call)
-        self.book.note(side, call, answer, failing_field)
+        self.book.note(side, call, answer, failing_field, may_be_refused=may_be_refused)
+        if not target.is_sandbox:
+            self.book.note_limit(side, answer.headers)
         if self.on_result is not None:
             await self.on_result(shadow_call(side, call, answer, failing_field))
         return answer
@@ -94,6 +106,8 @@ async def run_guardian(
     dest_read: Target | None = None,
     source_operation: OperationDetail | None = None,
     dest_operation: OperationDetail | None = None,
+    dest_list: OperationDetail | None = None,
+    dest_others: Mapping[str, OperationDetail] | None = None,
     source_params: Mapping[str, str] | None = None,
     dest_params: Mapping[str, str] | None = None,
     synthetic: Sequence[SyntheticRecord] = (),
@@ -111,9 +125,11 @@ async def run_guardian(
     Reads up to `sample_size` records from `source` through its pagination, transforms each, and
     writes it to `dest`; then updates a few of the new records and looks a few up, where the
     destination has operations for that. `dest_read` takes the look-ups when they go elsewhere than
-    the writes (mode `live-read`: the real API for reading, a sandbox for writing).
+    the writes (mode `live-read`: the real API for reading, a sandbox for writing); `dest_list`, where
+    given, is read there once before anything else, so that a refused credential shows.
 
-    `source_operation` and `dest_operation` name the parameters that the calls must carry;
+    `source_operation`, `dest_operation` and, by key, `dest_others` (the update and the look-up) name the
+    parameters that the calls must carry;
     `source_params` and `dest_params` give their values (`{"account_id": "42"}`); what is not given is
     invented for a sandbox. `synthetic` are the records that were put into the source's sandbox
     (`shadow_records`): it tells which of them are adversarial; without it all count as ordinary.
@@ -131,9 +147,12 @@ async def run_guardian(
         source=source, dest=dest, dest_read=dest_read or dest, source_shape=source_shape, dest_shape=dest_shape,
         mapping=compile_mapping(mapping), contract=Contract(dest_shape.request_schema, "request"), tally=Tally(rows),
         profiles=_Profiles(synthetic, source_shape.id_field),
-        plausibility=Plausibility(mapping.transformations, source_shape.record_schema, dest_shape.request_schema), dest_operation=dest_operation,
-        dest_params=dest_params or {}, on_result=on_result,
+        plausibility=Plausibility(mapping.transformations, source_shape.record_schema, dest_shape.request_schema),
+        losses=Losses(mapping.transformations), dest_operation=dest_operation,
+        dest_params=dest_params or {}, dest_others=dest_others or {}, on_result=on_result,
     )  # fmt: skip
+    if dest_list is not None:
+        await _probe(run, dest_list)
     first = source_call(source_shape, source_operation, source_params or {}, invent=source.is_sandbox)
     await _try_all(run, first, sample_size, concurrency, on_progress)
     await _follow_up(run)
@@ -174,6 +193,15 @@ async def _try_all(
             return
 
 
+async def _probe(run: _Run, listing: OperationDetail) -> None:
+    """One GET to where the destination's records are read."""
+    fixed = fixed_for(listing.endpoint, listing, run.dest_params, invent=run.dest_read.is_sandbox)
+    paging = listing.endpoint.pagination
+    size = {paging.page_size_param: "1"} if paging is not None and paging.page_size_param else {}
+    call = write_call(listing.endpoint, fixed, None)
+    await run.call("dest", run.dest_read, replace(call, query={**size, **call.query}))
+
+
 async def _drain(run: _Run, queue: Any) -> None:
     for position, record in queue:
         if run.book.gives_up("dest"):
@@ -188,15 +216,19 @@ async def _try_one(run: _Run, record: dict[str, Any], position: int) -> None:
     trial = Trial(run.profiles.of(record, position), failures)
     if trial.profile == "typical":
         run.plausibility.look_at(body)
+        run.losses.look_at(record, body)
     if transformed.errors:
         # The deployed integration quarantines such a record: it is never sent.
         run.tally.add(trial, record, body)
         return
     call = write_call(run.dest_shape.endpoint, _fixed(run), body)
-    try:
-        answer = await run.call("dest", run.dest, call, failures[0].dest_field if failures else None)
-    except DestructiveCallError:
-        raise
+    answer = await run.call(
+        "dest",
+        run.dest,
+        call,
+        failures[0].dest_field if failures else None,
+        may_be_refused=bool(failures) and trial.profile == "adversarial",
+    )
     trial.sent = True
     trial.accepted = answer.ok and not _is_error_body(answer)
     if answer.ok and len(run.created) < _FOLLOW_UPS:
@@ -224,10 +256,11 @@ async def _follow_up(run: _Run) -> None:
     id_param = update_id_param(shape.update) if shape.update is not None else None
     for identifier, body in run.created:
         if shape.update is not None and id_param is not None:
-            fixed = fixed_for(
-                shape.update, None, {**run.dest_params, id_param: identifier}, invent=run.dest.is_sandbox
-            )
-            await run.call("dest", run.dest, write_call(shape.update, fixed, body))
+            given = {**run.dest_params, id_param: identifier}
+            detail = run.dest_others.get(shape.update.key)
+            fixed = fixed_for(shape.update, detail, given, invent=run.dest.is_sandbox)
+            sent = with_id(body, shape.update_id_at, identifier) if shape.update_id_at else body
+            await run.call("dest", run.dest, write_call(shape.update, fixed, sent))
         await _look_up(run, body)
 
 
@@ -238,7 +271,9 @@ async def _look_up(run: _Run, body: Any) -> None:
     key = next((read(body, path) for path in shape.natural_keys if read(body, path) not in (None, "")), None)
     if key is None:
         return
-    fixed = fixed_for(shape.lookup, None, run.dest_params, invent=run.dest_read.is_sandbox)
+    detail = run.dest_others.get(shape.lookup.key)
+    given = {**run.dest_params, shape.lookup_param: str(key)}
+    fixed = fixed_for(shape.lookup, detail, given, invent=run.dest_read.is_sandbox)
     call = write_call(shape.lookup, fixed, None)
     query = {**call.query, shape.lookup_param: str(key)}
     is_post = call.method == "POST"
@@ -246,7 +281,9 @@ async def _look_up(run: _Run, body: Any) -> None:
         method=call.method, path=call.path, query=call.query if is_post else query, headers=call.headers,
         body={shape.lookup_param: key} if is_post else None, key=call.key, is_read=True, auth=call.auth,
     )  # fmt: skip
-    await run.call("dest", run.dest_read, call)
+    # A search by POST that is not plainly one stays with the sandbox: it might be a write.
+    is_safe = run.dest_read.is_sandbox or may_read(call)
+    await run.call("dest", run.dest_read if is_safe else run.dest, call)
 
 
 def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
@@ -254,13 +291,16 @@ def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
     unfed = unfed_required(run.dest_shape.request_schema, mapping)
     issues = [*(required_issue(path) for path in unfed), *book.issues()]
     success = tally.success_rate()
-    coverage = endpoint_coverage(planned(run.source_shape, run.dest_shape), book.good_endpoints)
+    wanted = planned(run.source_shape, run.dest_shape)
+    coverage = endpoint_coverage(wanted, book.good_endpoints)
     health = health_score(success, coverage)
     fails = hard_fails(issues)
     if not tally.trials:
         fails.append("the source gave no records: check its endpoint, filters and pagination")
     findings = findings_of(tally, unfed, run.source_shape.record_schema, run.dest_shape.request_schema)
     findings += run.plausibility.findings({plain(finding.dest_field or "") for finding in findings})
+    losses = run.losses.findings({plain(finding.dest_field or "") for finding in findings})
+    findings += losses
     return TestResults(
         calls_made=book.made,
         success_rate=round(success, 4),
@@ -271,7 +311,7 @@ def _results(run: _Run, mapping: MappingLogic, threshold: float) -> TestResults:
         passed=health >= threshold and not fails,
         hard_fails=fails,
         issues=issues,
-        warnings=warnings_of(tally, book, mapping),
+        warnings=[*warnings_of(tally, book, mapping, wanted), *(loss.detail for loss in losses)],
         findings=findings,
         latency=book.latency(),
         error_distribution=dict(book.errors),

@@ -28,6 +28,8 @@ from vitesse_graph.transforms import CompiledMapping, compile_mapping
 
 CHANGED = 5
 _SHOWN = 10
+_PAIRED = 200
+"""Differing records that are compared with each other, to name the fields."""
 
 
 class TwinStore(Protocol):
@@ -35,6 +37,10 @@ class TwinStore(Protocol):
 
     def records(self, key_or_path: str) -> list[dict[str, Any]]:
         """The stored records of an endpoint's collection."""
+        ...
+
+    def shown(self, key: str) -> list[Any]:
+        """The stored records as that list shows them to a reader."""
         ...
 
     def sent(self, key_or_path: str) -> list[Any]:
@@ -81,11 +87,12 @@ class _Twin:
     mapping: CompiledMapping
     contract: Contract
     sync: Callable[[], Awaitable[SyncReport]]
+    source_contract: Contract
 
     def expected(self) -> Counter[str]:
         """The records that should be at the destination now, in the form in which they are sent."""
         out: Counter[str] = Counter()
-        for item in self.source.records(self.source_shape.endpoint.key):
+        for item in self.source.shown(self.source_shape.endpoint.key):
             record = read(item, self.source_shape.record_at)
             transformed = self.mapping.apply(record)
             if transformed.errors or not self.contract.is_valid(transformed.body):
@@ -119,6 +126,7 @@ async def run_twin(
         compile_mapping(mapping),
         Contract(dest_shape.request_schema, "request"),
         sync,
+        Contract(source_shape.record_schema),
     )
     report = TwinReport()
     if not await _step(report, twin, "create", compare=True):
@@ -172,18 +180,38 @@ def _read_back(twin: _Twin) -> TwinStep:
     """Whether the destination stored what it was sent, in the fields that its records show."""
     key = twin.dest_shape.endpoint.key
     step = TwinStep("read back")
+    wrong_ones: Counter[str] = Counter()
     stored = twin.dest.records(key)[-len(twin.dest.sent(key)) :] if twin.dest.sent(key) else []
     for record, body in zip(stored, twin.dest.sent(key), strict=False):
         step.expected += 1
-        wrong = sorted(_changed_fields(body, record))
+        wrong = sorted(_changed_fields(body, _holder(record, body)))
         step.found += not wrong
-        if wrong and len(step.differences) < _SHOWN:
-            step.differences.append(f"stored otherwise than sent: {', '.join(wrong[:5])}")
+        if wrong:
+            wrong_ones[", ".join(wrong[:5])] += 1
+    for fields, count in wrong_ones.most_common(_SHOWN):
+        step.differences.append(f"stored otherwise than sent in {count} records: {fields}")
     return step
 
 
+def _holder(record: Any, body: Any) -> Any:
+    """The part of a stored record that holds what was sent: itself, or its `attributes`, `properties` …"""
+    if not isinstance(record, dict) or not isinstance(body, dict):
+        return record
+    parts = [record, *(part for part in record.values() if isinstance(part, dict))]
+    return max(parts, key=lambda part: len(part.keys() & body.keys()))
+
+
 def _changed_fields(sent: Any, stored: Any, prefix: str = "") -> set[str]:
-    """Fields that both have and that differ; what only one side has is no difference (ids, write-only fields)."""
+    """Fields that both have and that differ.
+
+    No difference: what only one side has (ids, write-only fields), and what the API takes in one form
+    and shows in another (objects that are shown as ids).
+    """
+    if isinstance(sent, list) and isinstance(stored, list):
+        if len(sent) != len(stored):
+            return {prefix or "the record"} if _is_alike(sent, stored) else set()
+        pairs = [(one, other) for one, other in zip(sent, stored, strict=True) if type(one) is type(other)]
+        return {name for one, other in pairs for name in _changed_fields(one, other, prefix)}
     if not isinstance(sent, dict) or not isinstance(stored, dict):
         return set() if sent == stored or str(sent) == str(stored) else {prefix or "the record"}
     wrong: set[str] = set()
@@ -197,18 +225,27 @@ def _changed_fields(sent: Any, stored: Any, prefix: str = "") -> set[str]:
 def _differences(expected: Counter[str], found: Counter[str]) -> list[str]:
     """Missing and surplus records, paired with what resembles them so that the differing fields can be named."""
     missing, surplus = list((expected - found).elements()), list((found - expected).elements())
-    lines: list[str] = []
-    while missing and surplus and len(lines) < _SHOWN:
+    others: Counter[str] = Counter()
+    while missing and surplus and others.total() < _PAIRED:
         wanted = json.loads(missing.pop())
         scored = [(_difference_paths(wanted, json.loads(text)), text) for text in surplus]
         paths, nearest = min(scored, key=lambda pair: len(pair[0]))
         surplus.remove(nearest)
-        lines.append(f"a record arrived with other values in {', '.join(sorted(paths)[:5])}")
+        others[", ".join(sorted(paths)[:5])] += 1
+    lines = [
+        f"{count} records arrived with other values in {fields}"
+        for fields, count in others.most_common(_SHOWN)
+    ]
     if missing:
         lines.append(f"{len(missing)} records did not arrive")
     if surplus:
         lines.append(f"{len(surplus)} records arrived that should not have (or more than once)")
     return lines
+
+
+def _is_alike(sent: list[Any], stored: list[Any]) -> bool:
+    """Whether two lists hold the same kind of thing, as far as both hold anything."""
+    return {type(value) for value in sent} == {type(value) for value in stored}
 
 
 def _difference_paths(left: Any, right: Any, prefix: str = "") -> set[str]:
@@ -265,19 +302,27 @@ def _change_some(twin: _Twin, mapping: MappingLogic) -> int:
 
 
 def _changed(twin: _Twin, record: Any, path: str) -> dict[str, Any] | None:
-    """A top-level text with a suffix that the mapping and the destination's contract take; None where none fits."""
-    value = record.get(path) if "." not in path and "[]" not in path else None
+    """A text outside of lists with a suffix that both contracts and the mapping take; None where none fits."""
+    value = read(record, path) if "[" not in path else None
     before = twin.mapping.apply(record)
     if not isinstance(value, str) or not value or before.errors or not twin.contract.is_valid(before.body):
         return None
     for new in (f"{value} jr", f"{value}2", f"x{value}"):
-        after = twin.mapping.apply({**record, path: new})
+        changed = _with(record, path.split("."), new)
+        if not twin.source_contract.is_valid(changed):
+            continue  # the source would not show it so
+        after = twin.mapping.apply(changed)
         if not after.errors and after.body != before.body and twin.contract.is_valid(after.body):
-            return {path: new}
+            return dict(_placed(path, new))
     return None
 
 
-def _placed(record_at: str, changes: dict[str, Any]) -> dict[str, Any]:
+def _with(record: Any, path: list[str], value: Any) -> Any:
+    """A copy of the record with another value at a path that it has."""
+    return {**record, path[0]: _with(record[path[0]], path[1:], value) if path[1:] else value}
+
+
+def _placed(record_at: str, changes: Any) -> Any:
     for name in reversed(record_at.split(".") if record_at else []):
         changes = {name: changes}
     return changes

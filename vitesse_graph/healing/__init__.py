@@ -16,6 +16,7 @@ from vitesse_graph.healing.lookahead import drift_from_probes
 from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
 from vitesse_graph.healing.observed import observe_drift
 from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
+from vitesse_graph.healing.policy import AlertTarget, HealPolicy, alerts_of, policy_of
 from vitesse_graph.healing.probes import Credential, Probe, Target, plan_probes, probe
 from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
 from vitesse_graph.healing.renames import Rename, find_renames
@@ -29,13 +30,14 @@ from vitesse_graph.healing.repair import (
 from vitesse_graph.healing.report import render_drift
 from vitesse_graph.healing.schema_diff import diff_schemas
 from vitesse_graph.healing.spec_diff import diff_specs, find_successor
-from vitesse_graph.healing.strategy import HealPolicy, choose_strategy, needs_approval
+from vitesse_graph.healing.strategy import choose_strategy, needs_approval
 from vitesse_graph.healing.watch import HealEnd, Hooks, Watch
 
 __all__ = [
     "STRATEGIES",
     "Alert",
     "AlertEvent",
+    "AlertTarget",
     "Credential",
     "HealEnd",
     "HealPolicy",
@@ -54,6 +56,7 @@ __all__ = [
     "Target",
     "Watch",
     "alert_data",
+    "alerts_of",
     "amend_schema",
     "choose_strategy",
     "compare_mappings",
@@ -70,6 +73,7 @@ __all__ = [
     "needs_approval",
     "observe_drift",
     "plan_probes",
+    "policy_of",
     "probe",
     "profile_records",
     "render_drift",

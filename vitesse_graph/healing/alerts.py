@@ -22,7 +22,17 @@ from vitesse_graph.state.base import Model
 if TYPE_CHECKING:
     import httpx
 
-AlertEvent = Literal["heal.started", "heal.succeeded", "heal.needs_person", "heal.gave_up", "drift.found"]
+AlertEvent = Literal[
+    "heal.started",
+    "heal.succeeded",
+    "heal.waiting",
+    "heal.needs_person",
+    "heal.gave_up",
+    "heal.rolled_back",
+    "integration.paused",
+    "drift.found",
+]
+AlertFormat = Literal["standard", "slack"]
 MAX_DETAIL_CHARS = 4_000
 ATTEMPTS = 4
 TIMEOUT_SECONDS = 20.0
@@ -40,8 +50,11 @@ class Alert(Model):
     """Markdown: the drift report, the evidence, the change of the mapping."""
     at: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
-    def body(self) -> str:
-        """The bytes that are signed and sent."""
+    def body(self, form: AlertFormat = "standard") -> str:
+        """The text that is signed and sent; `slack`: as an incoming webhook of theirs wants it."""
+        if form == "slack":
+            text = f"*{self.type}* {self.integration_id}: {self.summary}\n{self.detail[:MAX_DETAIL_CHARS]}"
+            return json.dumps({"text": text.strip()}, ensure_ascii=False)
         payload = {
             "type": self.type,
             "timestamp": self.at.isoformat(),
@@ -54,7 +67,7 @@ class Alert(Model):
         return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
-def sign_alert(alert: Alert, secret: str, at: datetime) -> dict[str, str]:
+def sign_alert(alert: Alert, secret: str, at: datetime, form: AlertFormat = "standard") -> dict[str, str]:
     """The three `webhook-*` headers. `secret` is `whsec_` and the base64 of 24 to 64 bytes.
 
     Raises InputError for a secret that is none.
@@ -68,7 +81,7 @@ def sign_alert(alert: Alert, secret: str, at: datetime) -> dict[str, str]:
         size = 0
     if not 24 <= size <= 64:
         raise InputError("the webhook's secret must be 'whsec_' followed by the base64 of 24 to 64 bytes")
-    signature = Webhook(secret).sign(alert.id, at, alert.body())
+    signature = Webhook(secret).sign(alert.id, at, alert.body(form))
     return {
         "webhook-id": alert.id,
         "webhook-timestamp": str(int(at.timestamp())),
@@ -79,12 +92,13 @@ def sign_alert(alert: Alert, secret: str, at: datetime) -> dict[str, str]:
 async def send_alert(
     client: httpx.AsyncClient,
     url: str,
-    secret: str,
+    secret: str | None,
     alert: Alert,
     *,
+    form: AlertFormat = "standard",
     wait_seconds: Callable[[int], float] | None = None,
 ) -> None:
-    """Delivers an alert, with a few retries; each attempt is signed with its own time.
+    """Delivers an alert, with a few retries; each attempt is signed with its own time (None: not signed).
 
     The client should be a guarded one: the address is somebody else's. Raises UpstreamError when no
     attempt was answered with 2xx (410: the receiver wants no more, not retried).
@@ -98,12 +112,12 @@ async def send_alert(
             await asyncio.sleep(pause(attempt))
         headers = {
             "Content-Type": "application/json",
-            **sign_alert(alert, secret, datetime.now(UTC)),
+            **(sign_alert(alert, secret, datetime.now(UTC), form) if secret else {}),
         }
         try:
             response = await client.post(
                 url,
-                content=alert.body(),
+                content=alert.body(form),
                 headers=headers,
                 timeout=TIMEOUT_SECONDS,
                 follow_redirects=False,

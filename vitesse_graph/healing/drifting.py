@@ -179,7 +179,8 @@ def _change_property(document: Json, part: Json, leaf: str, change: Change) -> N
         del properties[leaf]
     elif change.kind in ("retype", "format", "grow_enum", "shrink_enum"):
         # a copy: a schema that many fields share must not change for all of them
-        schema = properties[leaf] = copy.deepcopy(_deref(document, properties[leaf]))
+        beside = {name: value for name, value in properties[leaf].items() if name != "$ref"}
+        schema = properties[leaf] = copy.deepcopy({**_deref(document, properties[leaf]), **beside})
         _change_value(schema, change)
 
 

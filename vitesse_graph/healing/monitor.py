@@ -19,7 +19,7 @@ from typing import Literal
 from pydantic import Field
 
 from vitesse_graph.healing.health import WINDOW, rolling_health, status_health
-from vitesse_graph.healing.strategy import HealPolicy
+from vitesse_graph.healing.policy import HealPolicy
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import DriftItem, HealthReport
@@ -61,6 +61,8 @@ class MonitorState(Model):
     cool_until: float = 0.0
     watch_until: float = 0.0
     definition_version: int = 0
+    specs_read_at: float | None = None
+    """When both specifications and a few records were looked at last; None: never."""
     known_drift: list[str] = Field(default_factory=list)
     """Changes already acted on: the same ones do not start a second heal."""
 
@@ -73,6 +75,8 @@ class MonitorDecision(Model):
     """The rolling one."""
     reason: str = ""
     report: HealthReport | None = None
+    has_recovered: bool = False
+    """What was ill, or with a person, is well again."""
 
 
 class Monitor:
@@ -178,9 +182,10 @@ class Monitor:
         if state.phase == "healing":
             return MonitorDecision(health=health)
         if health >= self.settings.well_from:
-            if state.phase != "armed" and state.healths:
+            has_recovered = state.phase != "armed" and bool(state.healths)
+            if has_recovered:
                 state.phase, state.failed_heals, state.cool_until = "armed", 0, 0.0
-            return MonitorDecision(health=health)
+            return MonitorDecision(health=health, has_recovered=has_recovered)
         if health >= self.settings.heal_below or state.phase == "with_person":
             return MonitorDecision(health=health)
         if now < state.watch_until:

@@ -21,7 +21,13 @@ from pydantic import Field
 from vitesse_graph.errors import RefusedAddress
 from vitesse_graph.healing.impact import Side
 from vitesse_graph.healing.observed import observe_drift
-from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
+from vitesse_graph.healing.profiles import (
+    MIN_PROFILE_RECORDS,
+    RecordProfile,
+    Shift,
+    compare_profiles,
+    profile_records,
+)
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.definition import Call, IntegrationDefinition
 from vitesse_graph.state.health import DriftItem
@@ -71,6 +77,8 @@ class Probe(Model):
     """How those records differ from their schema."""
     shifts: list[Shift] = Field(default_factory=list)
     """How they differ from the records of a good day."""
+    profile: RecordProfile | None = None
+    """Their own figures, where there was nothing to compare them with."""
     switch_to: dict[str, str] = Field(default_factory=dict)
     """{"base_url": …} or {"endpoint": "GET /v2/x"}: for an alternative what would have to be changed to
     use it, for another probe what its redirect asks for."""
@@ -386,8 +394,11 @@ def _read_records(made: Probe, target: Target, body: bytes) -> None:
             side=target.side,
             seen_before=[path for path, figures in known if figures.present >= USUALLY_SENT],
         )
-    if target.profile is not None:
-        made.shifts = compare_profiles(target.profile, profile_records(records))
+    figures = profile_records(records)
+    if target.profile is None:
+        made.profile = figures if len(records) >= MIN_PROFILE_RECORDS else None
+    else:
+        made.shifts = compare_profiles(target.profile, figures)
 
 
 def _records_at(document: Any, path: str) -> list[dict[str, Any]] | None:

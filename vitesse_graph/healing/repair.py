@@ -9,6 +9,7 @@ from pydantic import Field
 
 from vitesse_graph.healing.impact import is_within, source_paths
 from vitesse_graph.state.base import Model
+from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.health import DriftItem
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 
@@ -242,3 +243,19 @@ def _row_change(
         before, after = old.transform_type, new.transform_type
     is_sure = all(item.confidence >= SURE_RENAME for item in followed_items)
     return RowChange(dest_field=new.dest_field, kind=kind, before=before, after=after, is_sure=is_sure)
+
+
+def changes_anything(live: IntegrationDefinition, candidate: IntegrationDefinition) -> bool:
+    """Whether the candidate would read, map or write anything differently. What is the same is no repair,
+    whatever it passes: a document that changed beside the mapping is not what failed."""
+    before, after = live.mapping.transformations, candidate.mapping.transformations
+    parts = [
+        (live.source.model_dump(), candidate.source.model_dump()),
+        (live.dest.model_dump(), candidate.dest.model_dump()),
+        ([_rule(row) for row in before], [_rule(row) for row in after]),
+    ]
+    return any(one != other for one, other in parts)
+
+
+def _rule(row: Transformation) -> tuple[str, tuple[str, ...], str, str]:
+    return row.dest_field, tuple(source_paths(row)), row.transform_type, repr(row.transform_config)

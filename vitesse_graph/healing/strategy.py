@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal, get_args
 
-from pydantic import Field
-
+from vitesse_graph.healing.policy import ApprovalPolicy, HealPolicy
 from vitesse_graph.healing.repair import RepairChange
-from vitesse_graph.state.base import Model
 from vitesse_graph.state.health import Diagnosis, DriftItem, HealStrategy, RootCause
-
-ApprovalPolicy = Literal["never", "risky", "always"]
-DriftAction = Literal["ignore", "adopt", "ask", "pause"]
 
 # Causes that no new mapping can mend: whatever a diagnosis lists, these never lead to one.
 _NOT_BY_MAPPING: frozenset[RootCause] = frozenset({"outage", "slow", "own_fault"})
 _MAPPING_STRATEGIES: frozenset[HealStrategy] = frozenset({"refresh_schema", "remap_fields"})
-
-
-class HealPolicy(Model):
-    """What an integration's owner allows."""
-
-    approval: ApprovalPolicy = "risky"
-    allowed: list[HealStrategy] = Field(default_factory=lambda: list(get_args(HealStrategy)))
-    breaking: DriftAction = "adopt"
-    risky: DriftAction = "ask"
-    safe: DriftAction = "ignore"
-    new_source_fields: DriftAction = "ignore"
-
-    def action_for(self, item: DriftItem) -> DriftAction:
-        """What happens on this change. `adopt`: heal; `ask`: heal, and a person decides; `pause`: stop."""
-        if item.kind == "field_added" and item.side == "source":
-            return self.new_source_fields
-        actions: dict[str, DriftAction] = {"breaking": self.breaking, "risky": self.risky, "safe": self.safe}
-        return actions[item.severity]
-
-    def action_for_all(self, items: Collection[DriftItem]) -> DriftAction:
-        """The most careful of the actions: pause before ask before adopt before ignore."""
-        order: tuple[DriftAction, ...] = ("pause", "ask", "adopt", "ignore")
-        actions = {self.action_for(item) for item in items}
-        return next((action for action in order if action in actions), "ignore")
 
 
 def choose_strategy(
@@ -67,14 +37,32 @@ def _has_destination(diagnosis: Diagnosis) -> bool:
     return any(diagnosis.detail.get(name) for name in ("endpoint", "base_url"))
 
 
-def needs_approval(change: RepairChange, policy: HealPolicy | ApprovalPolicy = "risky") -> bool:
+def needs_approval(
+    change: RepairChange,
+    policy: HealPolicy | ApprovalPolicy = "risky",
+    drift: Collection[DriftItem] = (),
+) -> bool:
     """Whether a person must agree before this repair is deployed.
 
-    `risky` lets through what only renames (surely) and adds; everything else is asked about.
+    `risky` lets through what only renames (surely) and adds; everything else is asked about, and so
+    is a row that the drift touches in a class for which the policy says `ask`.
     """
-    approval = policy if isinstance(policy, str) else policy.approval
-    if approval == "always":
+    rules = HealPolicy(approval=policy) if isinstance(policy, str) else policy
+    if rules.approval == "always":
         return not change.is_empty
-    if approval == "never":
+    if rules.approval == "never":
         return False
-    return change.is_risky
+    return change.is_risky or _is_to_be_asked(change, rules, drift)
+
+
+def _is_to_be_asked(change: RepairChange, rules: HealPolicy, drift: Collection[DriftItem]) -> bool:
+    """Sure renames are let through unless breaking changes as a whole are to be asked about."""
+    changed = {row.dest_field for row in change.rows}
+    renamed = {row.dest_field for row in change.rows if row.kind == "renamed" and row.is_sure}
+    for item in drift:
+        if rules.action_for(item) != "ask":
+            continue
+        touched = changed & {*item.affects, item.path, item.new_path or ""}
+        if touched - renamed or (touched and item.severity == "breaking"):
+            return True
+    return False

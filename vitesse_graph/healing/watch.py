@@ -15,7 +15,7 @@ from typing import Protocol
 
 from vitesse_graph.errors import VitesseError
 from vitesse_graph.healing.monitor import HealOutcome, Monitor, MonitorDecision, MonitorSettings, MonitorState
-from vitesse_graph.healing.strategy import HealPolicy
+from vitesse_graph.healing.policy import HealPolicy
 from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import DriftItem, HealthReport
 
@@ -50,6 +50,8 @@ class Hooks:
     roll_back: Callable[[str, str], Awaitable[None]] | None = None
     """Puts the definition before the repair back; the second argument is the reason."""
     pause: Callable[[str, str], Awaitable[None]] | None = None
+    recovered: Callable[[str], Awaitable[None]] | None = None
+    """Told when an integration that was ill is well again."""
     on_decision: Callable[[str, MonitorDecision], Awaitable[None]] | None = None
     """Told of every decision that does something: alerts, audit."""
     save_state: Callable[[str, MonitorState], Awaitable[None]] | None = None
@@ -70,7 +72,6 @@ class Watch:
     clock: Callable[[], float] = time.monotonic
     monitors: dict[str, Monitor] = field(default_factory=dict)
     _heals: dict[str, asyncio.Task[None]] = field(default_factory=dict)
-    _specs_read: dict[str, float] = field(default_factory=dict)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Ticks until `stop` is set, then lets the heals under way go on to their end."""
@@ -120,7 +121,7 @@ class Watch:
             decision = monitor.unreachable(self.clock())
         else:
             decision = monitor.observe(status, self.clock())
-        if decision.action == "none" and self._specs_due(integration_id) and self.hooks.refetch_specs:
+        if decision.action == "none" and self._specs_due(monitor) and self.hooks.refetch_specs:
             drift = await self.hooks.refetch_specs(integration_id)
             decision = monitor.observe_drift(drift, self.clock())
         await self._act(integration_id, monitor, decision)
@@ -133,23 +134,27 @@ class Watch:
             if state is not None and state.phase == "healing":
                 # a heal of a process that is gone: its run is resumed by others, ours is to look on
                 state = state.evolve(phase="cooling")
-            settings, policy = MonitorSettings(), HealPolicy()
-            if self.hooks.settings_for is not None:
-                settings, policy = await self.hooks.settings_for(integration_id)
-            monitor = self.monitors[integration_id] = Monitor(settings, policy=policy, state=state)
+            monitor = self.monitors[integration_id] = Monitor(state=state)
+        if self.hooks.settings_for is not None:
+            # read each time: the owner may change them while we watch
+            monitor.settings, monitor.policy = await self.hooks.settings_for(integration_id)
         return monitor
 
-    def _specs_due(self, integration_id: str) -> bool:
-        """The first look comes one period after the start, so that a restart asks nobody at once."""
-        last = self._specs_read.setdefault(integration_id, self.clock())
-        if self.clock() - last < self.spec_seconds:
+    def _specs_due(self, monitor: Monitor) -> bool:
+        """The first look comes one period after the start, unless the memory says otherwise."""
+        state = monitor.state
+        if state.specs_read_at is None:
+            state.specs_read_at = self.clock()
+        if self.clock() - state.specs_read_at < self.spec_seconds:
             return False
-        self._specs_read[integration_id] = self.clock()
+        state.specs_read_at = self.clock()
         return True
 
     async def _act(self, integration_id: str, monitor: Monitor, decision: MonitorDecision) -> None:
         if decision.action != "none" and self.hooks.on_decision is not None:
             await self.hooks.on_decision(integration_id, decision)
+        if decision.has_recovered and self.hooks.recovered is not None:
+            await self.hooks.recovered(integration_id)
         if decision.action == "start_heal" and decision.report is not None:
             task = asyncio.create_task(self._heal(integration_id, monitor, decision.report))
             self._heals[integration_id] = task

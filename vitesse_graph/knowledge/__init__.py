@@ -17,14 +17,20 @@ if TYPE_CHECKING:
         check_regulatory_compliance,
         enriched_discovery_workflow,
         get_integration_guidance,
+        pair_guidance,
     )
     from vitesse_graph.knowledge.base import KnowledgeDB
     from vitesse_graph.knowledge.directory import SpecDirectory
     from vitesse_graph.knowledge.documents import COLLECTIONS, Document
     from vitesse_graph.knowledge.finder import discover_widely, harvested_apis
-    from vitesse_graph.knowledge.harvester import KnowledgeHarvester
+    from vitesse_graph.knowledge.harvester import KnowledgeHarvester, remember_specification
     from vitesse_graph.knowledge.jobs import HarvestJobs
-    from vitesse_graph.knowledge.learned import LearnedPattern, PatternMemory
+    from vitesse_graph.knowledge.learned import (
+        LearnedPattern,
+        PatternMemory,
+        as_transformation,
+        rename_document,
+    )
     from vitesse_graph.knowledge.manager import KnowledgeDBManager, get_knowledge_db
     from vitesse_graph.knowledge.qdrant import QdrantKnowledge
 
@@ -37,6 +43,8 @@ _LATER = {
     "KnowledgeHarvester": "harvester",
     "LearnedPattern": "learned",
     "PatternMemory": "learned",
+    "as_transformation": "learned",
+    "rename_document": "learned",
     "QdrantKnowledge": "qdrant",
     "SpecDirectory": "directory",
     "check_regulatory_compliance": "advice",
@@ -44,6 +52,8 @@ _LATER = {
     "harvested_apis": "finder",
     "enriched_discovery_workflow": "advice",
     "get_integration_guidance": "advice",
+    "pair_guidance": "advice",
+    "remember_specification": "harvester",
     "get_knowledge_db": "manager",
 }
 
@@ -65,6 +75,7 @@ __all__ = [
     "PatternMemory",
     "QdrantKnowledge",
     "SpecDirectory",
+    "as_transformation",
     "check_regulatory_compliance",
     "discover",
     "discover_pair",
@@ -73,4 +84,7 @@ __all__ = [
     "get_integration_guidance",
     "get_knowledge_db",
     "harvested_apis",
+    "pair_guidance",
+    "remember_specification",
+    "rename_document",
 ]

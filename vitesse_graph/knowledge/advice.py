@@ -213,6 +213,16 @@ def _pair_guidance(source: ApiFacts, dest: ApiFacts) -> list[Document]:
     return [*exact, *half]
 
 
+def pair_guidance(source: str, dest: str, *, limit: int = 3) -> IntegrationGuidance:
+    """What is known for these two kinds of systems, from the built-in facts alone; pure and quick."""
+    answer = IntegrationGuidance(source=source, dest=dest)
+    giver, taker = known_api(source), known_api(dest)
+    chosen = _pair_guidance(giver, taker)[:limit] if giver is not None and taker is not None else []
+    answer.advice = [Advice(title=d.title, text=d.text, fit="pair", key=d.key) for d in chosen]
+    answer.citations = _cite(chosen)
+    return answer
+
+
 async def get_integration_guidance(
     source: str, dest: str, *, knowledge: KnowledgeDBManager, intent: str = "", limit: int = 6
 ) -> IntegrationGuidance:

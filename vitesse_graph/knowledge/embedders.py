@@ -178,6 +178,12 @@ def _may_download() -> bool:
     return True
 
 
+_NO_MODEL = (
+    "lexical search: no embedding model here and none could be downloaded "
+    "(set VITESSE_EMBEDDING_MODEL_PATH to a folder with all-MiniLM-L6-v2)"
+)
+
+
 @dataclass(frozen=True)
 class ChosenEmbedder:
     """`why` says in a line what serves and how to get the other; `vitesse doctor` prints it."""
@@ -193,6 +199,11 @@ def choose_embedder(settings: Settings, *, allow_download: bool = True) -> Chose
     holds no model: a silent fallback would rebuild every collection.
     """
     path = settings.embedding_model_path
+    cache = settings.data_dir / "models"
+    if path is None and not allow_download and not cache.exists():
+        return ChosenEmbedder(
+            LexicalEmbedder(), _NO_MODEL
+        )  # without the second that fastembed's import takes
     try:
         import fastembed  # noqa: F401
     except ImportError:
@@ -208,10 +219,9 @@ def choose_embedder(settings: Settings, *, allow_download: bool = True) -> Chose
     if path is not None:
         return ChosenEmbedder(_model_at(Path(path)), f"the model in {path}")
     # Not the library's own default, which lies in /tmp and is gone after a restart.
-    cache = str(settings.data_dir / "models")
     try:
         return ChosenEmbedder(
-            ModelEmbedder(_open_model(local_files_only=True, cache_dir=cache)),
+            ModelEmbedder(_open_model(local_files_only=True, cache_dir=str(cache))),
             "the model in fastembed's cache",
         )
     except Exception as error:  # noqa: BLE001 - the library raises ValueError, OSError and its hub's own kinds
@@ -219,15 +229,11 @@ def choose_embedder(settings: Settings, *, allow_download: bool = True) -> Chose
     if allow_download and _may_download():
         try:
             return ChosenEmbedder(
-                ModelEmbedder(_open_model(cache_dir=cache)), "the model fastembed downloaded"
+                ModelEmbedder(_open_model(cache_dir=str(cache))), "the model fastembed downloaded"
             )
         except Exception as error:  # noqa: BLE001 - a failed download must not stop anything
             _log.warning("the embedding model could not be downloaded (%s)", type(error).__name__)
-    return ChosenEmbedder(
-        LexicalEmbedder(),
-        "lexical search: no embedding model here and none could be downloaded "
-        "(set VITESSE_EMBEDDING_MODEL_PATH to a folder with all-MiniLM-L6-v2)",
-    )
+    return ChosenEmbedder(LexicalEmbedder(), _NO_MODEL)
 
 
 def _model_at(path: Path) -> ModelEmbedder:

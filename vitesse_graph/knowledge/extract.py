@@ -57,38 +57,50 @@ def _record_fields(reader: SpecReader, endpoints: list[Endpoint]) -> list[str]:
     return []
 
 
-def documents_of(reader: SpecReader, location: str, *, name: str = "") -> list[Document]:
-    """One document for the API, one for each of its main resources; the API's comes first.
-
-    `name` is what the API is known by where its own title is another (`The Plaid API`).
-    Raises SpecError (from the reader) where the document holds nothing usable.
-    """
+def spec_document(reader: SpecReader, location: str, *, name: str = "") -> Document:
+    """The API as a whole. `name` is what it is known by where its own title is another (`The Plaid API`)."""
     spec = reader.spec
-    today = datetime.now(UTC).date().isoformat()
     resources = _resources(spec.endpoints)
     styles = sorted({e.pagination.style for e in spec.endpoints if e.pagination} - {"none"})
     api = name or spec.api_name
-    key = f"{api.casefold()}@{location}"
-    documents = [
-        Document(
-            key=f"spec:{key}",
-            kind="spec",
-            title=api,
-            text=f"{spec.description[:600]} Records: {', '.join(list(resources)[:25])}.".strip(),
-            source=location,
-            as_of=today,
-            meta={
-                "api": api,
-                "version": spec.version,
-                "base_url": spec.base_url,
-                "spec": location,
-                "auth": spec.auth.type,
-                "pagination": styles,
-                "operations": spec.operation_count,
-                "digest": spec.digest,
-            },
-        )
-    ]
+    return Document(
+        key=f"spec:{_key_of(api, location)}",
+        kind="spec",
+        title=api,
+        text=f"{spec.description[:600]} Records: {', '.join(list(resources)[:25])}.".strip(),
+        source=location,
+        as_of=_today(),
+        meta={
+            "api": api,
+            "version": spec.version,
+            "base_url": spec.base_url,
+            "spec": location,
+            "auth": spec.auth.type,
+            "pagination": styles,
+            "operations": spec.operation_count,
+            "digest": spec.digest,
+        },
+    )
+
+
+def _key_of(api: str, location: str) -> str:
+    return f"{api.casefold()}@{location}"
+
+
+def _today() -> str:
+    return datetime.now(UTC).date().isoformat()
+
+
+def documents_of(reader: SpecReader, location: str, *, name: str = "") -> list[Document]:
+    """One document for the API, one for each of its main resources; the API's comes first.
+
+    Raises SpecError (from the reader) where the document holds nothing usable.
+    """
+    spec = reader.spec
+    api = name or spec.api_name
+    key, today = _key_of(api, location), _today()
+    documents = [spec_document(reader, location, name=name)]
+    resources = _resources(spec.endpoints)
     for noun, endpoints in list(resources.items())[:MAX_RESOURCES]:
         fields = _record_fields(reader, endpoints)
         documents.append(

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from vitesse_graph.errors import ConflictError, InputError, UpstreamError, VitesseError
 from vitesse_graph.knowledge.catalogue import catalogue
 from vitesse_graph.knowledge.documents import CollectionName, Document, Where
-from vitesse_graph.knowledge.extract import documents_of
+from vitesse_graph.knowledge.extract import documents_of, spec_document
 from vitesse_graph.knowledge.jobs import HarvestItem, HarvestJob, HarvestJobs, HarvestType
 from vitesse_graph.knowledge.learned import LearnedPattern, PatternMemory
 from vitesse_graph.knowledge.manager import KnowledgeDBManager
@@ -221,6 +221,16 @@ class KnowledgeHarvester:
         return await self.patterns.find_relevant_patterns(
             source_fields, dest_fields, source_api=source_api, dest_api=dest_api
         )
+
+
+async def remember_specification(knowledge: KnowledgeDBManager, reader: SpecReader, location: str) -> None:
+    """Notes that a specification was read and where, so that its API is found by name from now on.
+
+    Raises UpstreamError when the store is away.
+    """
+    name = _known_name(HarvestItem(name="", location=location))
+    document = await asyncio.to_thread(spec_document, reader, location, name=name)
+    await knowledge.add_documents(COLLECTION, [document])
 
 
 def discovered(document: Document, score: float) -> DiscoveryResult:

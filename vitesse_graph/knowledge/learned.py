@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field
@@ -128,6 +128,19 @@ def _document(pattern: LearnedPattern) -> Document:
         text=f"{_words(pattern.source_fields)} feeds {_words([dest])} by {pattern.transform_type}.",
         source="a finished integration",
         meta={**pattern.dump(), "api": [pattern.source_api.casefold(), pattern.dest_api.casefold()]},
+    )
+
+
+def rename_document(rename: Mapping[str, Any]) -> Document:
+    """One proven rename (`api, side, was, is`) as a document of `mapping_patterns`."""
+    api, was, now = (str(rename[key]) for key in ("api", "was", "is"))
+    return Document(
+        key=f"rename:{api}|{was}|{now}".casefold(),
+        kind="rename",
+        title=f"{api} renamed {was} to {now}",
+        text=f"{api}: {_words([was])} is called {_words([now])} now.",
+        source="a repaired integration",
+        meta={"api": [api.casefold()], "was": was, "is": now},
     )
 
 
@@ -282,46 +295,4 @@ def as_transformation(pattern: LearnedPattern) -> Transformation | None:
             "reason": pattern.why,
             "origin": "pattern",
         }
-    )
-
-
-def improve(mapping: MappingLogic, patterns: Sequence[LearnedPattern]) -> MappingLogic:
-    """A mapping with what experience knows better; pure.
-
-    A pattern fills a destination field that is empty, replaces a row that is less sure than the
-    pattern is, and confirms a row that agrees (its confidence rises to the pattern's weight). Rows
-    of a person or a hint stay as they are. Patterns must come from `find_relevant_patterns` for
-    these two records: their fields exist.
-    """
-    rows = {row.dest_field: row for row in mapping.transformations}
-    for pattern in sorted(patterns, key=lambda p: p.weight):
-        known = rows.get(pattern.dest_field)
-        if known is not None and known.origin in {"person", "hint"}:
-            continue
-        fields = (
-            [known.source_field]
-            if known and isinstance(known.source_field, str)
-            else known and known.source_field
-        )
-        if known is not None and fields == pattern.source_fields:
-            rows[pattern.dest_field] = known.evolve(
-                confidence=max(known.confidence, pattern.weight),
-                reason=f"{known.reason}; {pattern.why}".strip("; "),
-            )
-            continue
-        proposed = as_transformation(pattern)
-        if proposed is not None and (known is None or known.confidence < pattern.weight):
-            rows[pattern.dest_field] = proposed.evolve(required=known.required if known else False)
-    filled = list(rows.values())
-    used = {
-        field
-        for row in filled
-        for field in ([row.source_field] if isinstance(row.source_field, str) else row.source_field)
-    }
-    return mapping.evolve(
-        transformations=[row.dump() for row in filled],
-        questions=[q.dump() for q in mapping.questions if q.dest_field not in rows],
-        unmapped_dest=[path for path in mapping.unmapped_dest if path not in rows],
-        unmapped_source=[path for path in mapping.unmapped_source if path not in used],
-        confidence=round(sum(row.confidence for row in filled) / len(filled), 4) if filled else 0.0,
     )

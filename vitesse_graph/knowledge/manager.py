@@ -6,6 +6,8 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
 from threading import Lock
 
 from pydantic import Field
@@ -18,7 +20,7 @@ from vitesse_graph.knowledge.documents import (
     Document,
     Where,
 )
-from vitesse_graph.knowledge.embedders import choose_embedder
+from vitesse_graph.knowledge.embedders import ChosenEmbedder, choose_embedder
 from vitesse_graph.knowledge.engine import VectorEngine
 from vitesse_graph.knowledge.plain import PlainKnowledge
 from vitesse_graph.knowledge.seed import seed_documents, seed_version
@@ -67,12 +69,8 @@ def _engine_of(settings: Settings) -> VectorEngine:
     return EdgeEngine(folder / "edge")
 
 
-def open_store(settings: Settings, *, allow_download: bool = True) -> tuple[KnowledgeDB, str]:
-    """The best store that can be had, and why it is that one. Blocks: a second, or a download.
-
-    Raises InputError when a configured embedding model cannot be used.
-    """
-    chosen = choose_embedder(settings, allow_download=allow_download)
+def open_store(settings: Settings, chosen: ChosenEmbedder) -> tuple[KnowledgeDB, str]:
+    """The best store that can be had, and why it is that one. Blocks for some milliseconds."""
     try:
         engine = _engine_of(settings)
     except ImportError:
@@ -98,6 +96,7 @@ class KnowledgeDBManager:
         self._why = ""
         self._away_until = 0.0
         self._stand_in: PlainKnowledge | None = None
+        self._sessions = 0
 
     def _open(self) -> KnowledgeDB:
         with self._opening:
@@ -112,6 +111,18 @@ class KnowledgeDBManager:
                 raise
             self._db = db
             return db
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[KnowledgeDBManager]:
+        """The store for the length of the block. After the last block it is closed: an embedded one
+        serves one process at a time, and another may be waiting for it."""
+        self._sessions += 1
+        try:
+            yield self
+        finally:
+            self._sessions -= 1
+            if not self._sessions:
+                await self.aclose()
 
     async def database(self) -> KnowledgeDB:
         """The open store. Raises UpstreamError when it cannot be opened."""
@@ -219,11 +230,26 @@ _managers: dict[tuple[str, ...], KnowledgeDBManager] = {}
 _managers_lock = Lock()
 
 
-def get_knowledge_db(settings: Settings | None = None) -> KnowledgeDBManager:
-    """The process's manager for these settings (the environment's by default); opened on first use."""
+def _opener(settings: Settings, allow_download: bool) -> Callable[[], tuple[KnowledgeDB, str]]:
+    """Opens the store as often as it is asked to, and loads the embedding model once."""
+    embedder = cache(lambda: choose_embedder(settings, allow_download=allow_download))
+    return lambda: open_store(settings, embedder())
+
+
+def get_knowledge_db(settings: Settings | None = None, *, allow_download: bool = True) -> KnowledgeDBManager:
+    """The process's manager for these settings (the environment's by default); opened on first use.
+
+    `allow_download` lets the first use fetch the embedding model, which takes minutes: not in the
+    middle of a run. A model that cannot be used raises InputError at first use.
+    """
     chosen = settings or get_settings()
-    key = (str(chosen.data_dir), str(chosen.qdrant_url), str(chosen.embedding_model_path))
+    key = (
+        str(chosen.data_dir),
+        str(chosen.qdrant_url),
+        str(chosen.embedding_model_path),
+        str(allow_download),
+    )
     with _managers_lock:
         if key not in _managers:
-            _managers[key] = KnowledgeDBManager(lambda: open_store(chosen))
+            _managers[key] = KnowledgeDBManager(_opener(chosen, allow_download))
         return _managers[key]

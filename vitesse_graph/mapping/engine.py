@@ -226,7 +226,7 @@ def _without_conflicts(draft: Draft) -> None:
             draft.rows.pop(outer)
         else:
             for p in parts:
-                draft.rows.pop(p)
+                draft.rows.pop(p, None)
 
 
 def _around(path: str) -> list[str]:

@@ -6,7 +6,15 @@ import re
 from typing import Any, Literal
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.state.api_spec import ApiSpec, AuthScheme, DestShape, Endpoint, Pagination, SourceShape
+from vitesse_graph.state.api_spec import (
+    ApiSpec,
+    AuthScheme,
+    DestShape,
+    Endpoint,
+    OperationDetail,
+    Pagination,
+    SourceShape,
+)
 from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, Lookup, SourceSide
 from vitesse_graph.state.references import NO_CREDENTIAL
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
@@ -43,7 +51,39 @@ def _path_params(
     return {name: given.get(name, SANDBOX_PATH_VALUE) for name in names}
 
 
-def _call(endpoint: Endpoint, path_params: dict[str, str]) -> Call:
+def _query(
+    shape: SourceShape | DestShape,
+    operation: OperationDetail | None,
+    given: dict[str, str],
+    environment: Environment,
+    side: str,
+) -> dict[str, str]:
+    """The query that every call carries: what was given, and what the operation requires besides its paging."""
+    from vitesse_graph.guardian.plan import fixed_for
+
+    if operation is None:
+        return given
+    pagination, incremental = shape.endpoint.pagination, getattr(shape, "incremental", None)
+    own = {incremental.param} if incremental is not None else set()
+    if pagination is not None:
+        own |= {*pagination.params, pagination.page_size_param}
+    fixed = fixed_for(shape.endpoint, operation, given, invent=environment == "sandbox").query
+    query = given | {name: value for name, value in fixed.items() if name not in own}
+    for parameter in operation.parameters:
+        name, is_wanted = parameter.name, parameter.location == "query" and parameter.required
+        if not is_wanted or name in own or any(key.split("[")[0] == name for key in query):
+            continue
+        default = parameter.json_schema.get("default")
+        if default is None:
+            raise MappingError(
+                f"{shape.endpoint.key} requires {name} in its query: give "
+                f'user_preferences {{"{side}_query": {{"{name}": …}}}}'
+            )
+        query[name] = str(default).lower() if isinstance(default, bool) else str(default)
+    return query
+
+
+def _call(endpoint: Endpoint, path_params: dict[str, str], query: dict[str, str] | None = None) -> Call:
     content_type = endpoint.content_types[0] if endpoint.content_types else "application/json"
     return Call(
         method=endpoint.method.upper(),
@@ -51,6 +91,7 @@ def _call(endpoint: Endpoint, path_params: dict[str, str]) -> Call:
         content_type=content_type,
         headers=dict(endpoint.required_headers),
         path_params=path_params,
+        query=query or {},
     )
 
 
@@ -59,7 +100,13 @@ def _auth(spec: ApiSpec, endpoint: Endpoint) -> AuthScheme:
 
 
 def _source_side(
-    spec: ApiSpec, shape: SourceShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
+    spec: ApiSpec,
+    shape: SourceShape,
+    auth_ref: str | None,
+    params: dict[str, str],
+    base_url: str | None,
+    operation: OperationDetail | None,
+    query: dict[str, str],
 ) -> SourceSide:
     auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
     environment = environment_of(auth_ref)
@@ -72,7 +119,11 @@ def _source_side(
         auth_ref=_reference(auth_ref),
         rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
         environment=environment,
-        read=_call(shape.endpoint, _path_params(shape.endpoint, params, environment, "source")),
+        read=_call(
+            shape.endpoint,
+            _path_params(shape.endpoint, params, environment, "source"),
+            _query(shape, operation, query, environment, "source"),
+        ),
         pagination=pagination.model_copy(update={"items_at": items_at}),
         id_field=shape.id_field,
         natural_keys=shape.natural_keys,
@@ -96,7 +147,13 @@ def _lookup(shape: DestShape, params: dict[str, str]) -> Lookup | None:
 
 
 def _dest_side(
-    spec: ApiSpec, shape: DestShape, auth_ref: str | None, params: dict[str, str], base_url: str | None
+    spec: ApiSpec,
+    shape: DestShape,
+    auth_ref: str | None,
+    params: dict[str, str],
+    base_url: str | None,
+    operation: OperationDetail | None,
+    query: dict[str, str],
 ) -> DestSide:
     auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
     environment = environment_of(auth_ref)
@@ -115,9 +172,10 @@ def _dest_side(
         auth_ref=_reference(auth_ref),
         rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
         environment=environment,
-        create=_call(shape.endpoint, create_params),
+        create=_call(shape.endpoint, create_params, _query(shape, operation, query, environment, "dest")),
         update=update,
         update_id_param=update_id_param,
+        update_id_at=shape.update_id_at if update_id_param is not None else None,
         lookup=_lookup(shape, create_params),
         envelope=shape.envelope,
         batch_size=shape.batch_size,
@@ -127,8 +185,8 @@ def _dest_side(
     )
 
 
-def _params(state: SharedWhiteboardState, side: str) -> dict[str, str]:
-    given: Any = (state.user_preferences or {}).get(f"{side}_path_params") or {}
+def _params(state: SharedWhiteboardState, side: str, kind: str = "path_params") -> dict[str, str]:
+    given: Any = (state.user_preferences or {}).get(f"{side}_{kind}") or {}
     return {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
 
 
@@ -140,11 +198,14 @@ def build_definition(
     version: int,
     base_urls: dict[str, str] | None = None,
     batch_size: int = 100,
+    source_operation: OperationDetail | None = None,
+    dest_operation: OperationDetail | None = None,
 ) -> IntegrationDefinition:
     """The definition of what the whiteboard describes.
 
-    `base_urls` (`source`, `dest`) replaces the documents' own, for sandboxes. Raises MappingError
-    where a live side lacks a path parameter, or there is no mapping.
+    `base_urls` (`source`, `dest`) replaces the documents' own, for sandboxes. The operations tell which
+    query parameters are required. Raises MappingError where a live side lacks a path or query
+    parameter, or there is no mapping.
     """
     if state.mapping_logic is None or state.source_api_spec is None or state.dest_api_spec is None:
         raise MappingError("nothing to deploy yet: the specifications or the mapping are missing")
@@ -161,9 +222,17 @@ def build_definition(
             state.source_auth,
             _params(state, "source"),
             urls.get("source"),
+            source_operation,
+            _params(state, "source", "query"),
         ),
         dest=_dest_side(
-            state.dest_api_spec, dest_shape, state.dest_auth, _params(state, "dest"), urls.get("dest")
+            state.dest_api_spec,
+            dest_shape,
+            state.dest_auth,
+            _params(state, "dest"),
+            urls.get("dest"),
+            dest_operation,
+            _params(state, "dest", "query"),
         ),
         mapping=_bare(state.mapping_logic),
         schedule=(config.schedule if config else None) or state.schedule,

@@ -7,18 +7,33 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import MappingError
+from vitesse_graph.nodes.aftermath import after_deploying
 from vitesse_graph.nodes.definition import build_definition
 from vitesse_graph.nodes.documents import OpenedPair, open_pair
-from vitesse_graph.nodes.heal import live_whiteboard
+from vitesse_graph.nodes.episode import live_whiteboard
+from vitesse_graph.nodes.experience import learn_from
 from vitesse_graph.nodes.sandboxes import start_sandboxes
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
-from vitesse_graph.state.health import HealingEpisode
-from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry, now_iso
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
 DEFAULT_TARGET = "process"
+
+
+async def _alerts(services: Services, integration_id: str) -> dict[str, Any]:
+    """Where the runtime itself tells of paused and failed runs: as the integration's owner said."""
+    from vitesse_graph.healing import alerts_of
+
+    target = alerts_of((await services.registry.integration(integration_id)).metadata)
+    if target is None:
+        return {}
+    return {
+        "alert_webhook": target.webhook,
+        "alert_secret_ref": target.secret_ref,
+        "alert_format": target.format,
+    }
 
 
 async def next_definition(
@@ -27,6 +42,7 @@ async def next_definition(
     """The definition with its version: the live one's own when nothing differs, else the next."""
     live = await services.registry.latest_version(state.workflow_id)
     version = int(live["version"]) if live else 1
+    source_operation, dest_operation = await pair.operations()
     definition = build_definition(
         state,
         pair.source_shape,
@@ -34,22 +50,15 @@ async def next_definition(
         version=version,
         base_urls=base_urls,
         batch_size=services.settings.batch_size,
-    )
+        source_operation=source_operation,
+        dest_operation=dest_operation,
+    ).model_copy(update=await _alerts(services, state.workflow_id))
     if (
         live is None
         or IntegrationDefinition.model_validate(live["definition"]).digest() == definition.digest()
     ):
         return definition
     return definition.model_copy(update={"version": version + 1})
-
-
-def _closed(episode: HealingEpisode | None, version: int) -> HealingEpisode | None:
-    if episode is None or episode.outcome != "open":
-        return None
-    episode.outcome = "healed"
-    episode.ended_at = now_iso()
-    episode.log += ["verified by the guardian", f"deployed as version {version}"]
-    return episode
 
 
 async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -71,6 +80,7 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     definition = await next_definition(
         services, state, pair, {role: box["url"] for role, box in sandboxes.items()}
     )
+    live = await services.registry.latest_version(integration_id)
     deployment = await deployer.deploy(definition, state.deployment_config)
     deployment = deployment.model_copy(update={"sandboxes": sandboxes})
     await services.registry.save_version(
@@ -89,13 +99,17 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     )
     emit(runtime, "deploy", "artifact", url=deployment.service_url, version=definition.version)
     emit(runtime, "deploy", "finished", summary=summary, seconds=clock.seconds)
-    episode = _closed(state.healing, definition.version)
+    if live is None or int(live["version"]) != definition.version:
+        await learn_from(services, pair, state)
+    ended = await after_deploying(
+        services, integration_id, state, deployment, actor=context_of(runtime).actor
+    )
     return {
         "deployment": deployment.dump(),
         "status": "active",
         "next_step": None,
         "findings": [],
-        **({"healing": episode.dump()} if episode is not None else {}),
+        **ended,
         **state.record_agent_contribution("deploy", summary),
         **log_entry("deploy", summary, clock.seconds),
     }

@@ -30,8 +30,9 @@ def _ensure_found(found: DiscoveredApis) -> tuple[DiscoveryResult, DiscoveryResu
 
 
 async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
-    """Reads: the request. Writes: `discovered_apis`. Raises InputError when an API is not to be told."""
-    from vitesse_graph.knowledge import discover_pair
+    """Reads: the request. Writes: `discovered_apis`, `domain_knowledge`. Raises InputError when an API is not to be told."""
+    from vitesse_graph.knowledge import discover_pair, pair_guidance
+    from vitesse_graph.nodes.experience import known_specifications
 
     clock = StepClock()
     services = await get_services()
@@ -45,8 +46,12 @@ async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContex
         status="discovering",
         created_by=context_of(runtime).actor,
     )
-    found = await asyncio.to_thread(discover_pair, state.user_intent, source=state.source, dest=state.dest)
+    known = await known_specifications(services, integration_id)
+    found = await asyncio.to_thread(
+        discover_pair, state.user_intent, source=state.source, dest=state.dest, known=known
+    )
     source, dest = _ensure_found(found)
+    advice = await asyncio.to_thread(pair_guidance, source.api_name, dest.api_name)
     summary = f"{source.api_name} → {dest.api_name}"
     await services.registry.save_integration(
         integration_id, source_api=source.api_name, dest_api=dest.api_name, next_step="ingest"
@@ -56,6 +61,7 @@ async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContex
         "schema_version": SCHEMA_VERSION,
         "workflow_id": integration_id,
         "discovered_apis": found.dump(),
+        "domain_knowledge": advice.dump() if advice.advice else None,
         "status": "discovering",
         "next_step": "review_discovery",
         "request_digest": request_digest(state),

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from vitesse_graph.errors import VitesseError
+from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.services import Services
 from vitesse_graph.state.api_spec import ApiSpec
-from vitesse_graph.state.definition import IntegrationDefinition, Side
-from vitesse_graph.state.health import DriftItem
+from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus, Side
+from vitesse_graph.state.health import DriftItem, HealingEpisode
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 if TYPE_CHECKING:
-    from vitesse_graph.healing import Credential, Probe
+    from vitesse_graph.healing import Credential, Probe, RecordProfile
 
 Role = Literal["source", "dest"]
 
@@ -26,8 +27,15 @@ class Evidence:
 
     drift: list[DriftItem] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
+    history: list[RuntimeStatus] = field(default_factory=list)
+    """Statuses of good times, as the monitor keeps them."""
     notes: list[str] = field(default_factory=list)
     names: dict[str, Role] = field(default_factory=dict)
+
+    @property
+    def observed(self) -> list[DriftItem]:
+        """What the probed records showed that touches the mapping."""
+        return [item for probe in self.probes for item in probe.drift if item.severity != "safe"]
 
 
 async def _drift_of(
@@ -45,8 +53,8 @@ async def _drift_of(
         return
     evidence.names[spec.api_name] = role
     try:
-        old = await services.open_document(spec.digest, spec.spec_url)
-        new = await services.load_document(spec.spec_url)
+        old = await services.open_document(spec)
+        new = await services.load_document(spec.spec_url, spec.overlay)
     except VitesseError as error:
         evidence.notes.append(f"the specification of {spec.api_name} cannot be read now: {error}")
         return
@@ -57,7 +65,17 @@ async def _drift_of(
     )
 
 
-def _credentials(definition: IntegrationDefinition, evidence: Evidence) -> dict[Role, Credential]:
+async def _record_schema(services: Services, state: SharedWhiteboardState) -> JsonSchema | None:
+    try:
+        pair = await open_pair(services, state)
+    except VitesseError:
+        return None
+    return pair.source_shape.record_schema
+
+
+def _credentials(
+    services: Services, definition: IntegrationDefinition, evidence: Evidence
+) -> dict[Role, Credential]:
     from vitesse_graph.healing import Credential
     from vitesse_graph.runtime.auth import build_credentials, read_credential
     from vitesse_graph.runtime.secrets import Redactor
@@ -66,7 +84,8 @@ def _credentials(definition: IntegrationDefinition, evidence: Evidence) -> dict[
     sides: tuple[tuple[Role, Side], ...] = (("source", definition.source), ("dest", definition.dest))
     for role, side in sides:
         try:
-            made = build_credentials(side.auth, read_credential(side, redactor=Redactor()))
+            secret = read_credential(side, redactor=Redactor(), resolver=services.read_secret)
+            made = build_credentials(side.auth, secret)
         except VitesseError as error:
             evidence.notes.append(f"probing {side.api_name} without a credential: {error}")
             continue
@@ -74,51 +93,84 @@ def _credentials(definition: IntegrationDefinition, evidence: Evidence) -> dict[
     return found
 
 
-async def _record_schema(services: Services, state: SharedWhiteboardState) -> JsonSchema | None:
-    spec = state.source_api_spec
-    if spec is None or spec.source is None:
-        return None
-    try:
-        document = await services.open_document(spec.digest, spec.spec_url)
-        shape = await asyncio.to_thread(document.source_shape, spec.source.endpoint.key)
-    except VitesseError:
-        return None
-    return shape.record_schema
+async def _ask(
+    services: Services,
+    state: SharedWhiteboardState,
+    definition: IntegrationDefinition,
+    evidence: Evidence,
+    profile: RecordProfile | None,
+) -> None:
+    """A few live questions to both sides."""
+    from vitesse_graph.healing import plan_probes, probe
+    from vitesse_graph.http import AddressPolicy, guarded_httpx
+
+    targets = plan_probes(
+        definition,
+        credentials=_credentials(services, definition, evidence),
+        source_schema=await _record_schema(services, state),
+        profile=profile,
+        drift=evidence.drift,
+    )
+    async with guarded_httpx(AddressPolicy.from_settings(services.settings)) as client:
+        evidence.probes = await probe(client, targets)
+
+
+async def _compare_documents(
+    services: Services, state: SharedWhiteboardState, definition: IntegrationDefinition, evidence: Evidence
+) -> None:
+    await asyncio.gather(
+        _drift_of(services, "source", state.source_api_spec, definition, evidence),
+        _drift_of(services, "dest", state.dest_api_spec, definition, evidence),
+    )
 
 
 async def gather_evidence(
     services: Services, state: SharedWhiteboardState, definition: IntegrationDefinition
 ) -> Evidence:
     """Looks at both sides at once. What cannot be seen is a note, never an error."""
-    from vitesse_graph.healing import plan_probes, probe
-    from vitesse_graph.http import AddressPolicy, guarded_httpx
+    from vitesse_graph.healing import MonitorState, RecordProfile
 
     evidence = Evidence()
-    await asyncio.gather(
-        _drift_of(services, "source", state.source_api_spec, definition, evidence),
-        _drift_of(services, "dest", state.dest_api_spec, definition, evidence),
-    )
-    targets = plan_probes(
-        definition,
-        credentials=_credentials(definition, evidence),
-        source_schema=await _record_schema(services, state),
-        drift=evidence.drift,
-    )
-    async with guarded_httpx(AddressPolicy.from_settings(services.settings)) as client:
-        evidence.probes = await probe(client, targets)
+    kept = await services.registry.monitor_memory(definition.integration_id)
+    if kept.get("state"):
+        evidence.history = MonitorState.model_validate(kept["state"]).history
+    profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
+    await _compare_documents(services, state, definition, evidence)
+    await _ask(services, state, definition, evidence, profile)
     return evidence
 
 
-async def drift_since_deployed(services: Services, integration_id: str) -> list[DriftItem]:
-    """How both published documents differ from those that were deployed; [] when nothing is."""
+async def live_state(
+    services: Services, integration_id: str
+) -> tuple[SharedWhiteboardState, IntegrationDefinition] | None:
+    """What is deployed: its whiteboard's channels and its definition; None when nothing is."""
     live = await services.registry.latest_version(integration_id)
     if live is None:
-        return []
-    definition = IntegrationDefinition.model_validate(live["definition"])
-    state = SharedWhiteboardState.model_validate(live["whiteboard"])
-    evidence = Evidence()
-    await asyncio.gather(
-        _drift_of(services, "source", state.source_api_spec, definition, evidence),
-        _drift_of(services, "dest", state.dest_api_spec, definition, evidence),
+        return None
+    return (
+        SharedWhiteboardState.model_validate(live["whiteboard"]),
+        IntegrationDefinition.model_validate(live["definition"]),
     )
-    return evidence.drift
+
+
+async def look_ahead(services: Services, integration_id: str, *, healing: HealingEpisode | None) -> Evidence:
+    """What the monitor sees without any failure: both documents as published now, a few records, and how
+    their values are spread against those of a good day. `healing`: the thread's last episode.
+
+    The first look of a healthy integration is what later ones are compared with.
+    """
+    from vitesse_graph.healing import RecordProfile
+
+    found, evidence = await live_state(services, integration_id), Evidence()
+    if found is None:
+        return evidence
+    state, definition = found
+    state = state.model_copy(update={"healing": healing})
+    kept = await services.registry.monitor_memory(integration_id)
+    profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
+    await _compare_documents(services, state, definition, evidence)
+    await _ask(services, state, definition, evidence, profile)
+    read = next((p for p in evidence.probes if p.kind == "read" and p.is_well), None)
+    if profile is None and read is not None and read.profile is not None and not evidence.observed:
+        await services.registry.save_monitor_memory(integration_id, profile=read.profile.dump())
+    return evidence

@@ -8,14 +8,17 @@ gate that goes on waiting leaves `next_step` alone: it is the gate's own name.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, Literal
 
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from vitesse_graph.errors import InputError
+from vitesse_graph.errors import InputError, MappingError
+from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.nodes.proposals import build_proposal
 from vitesse_graph.nodes.step import context_of, emit
+from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.review import (
@@ -148,6 +151,8 @@ async def review_discovery(state: SharedWhiteboardState, runtime: Runtime[Vitess
         return {**record, **_given(decision.edited), "next_step": "discovery"}
     if isinstance(decision.parameters, IngestParameters):
         update |= _with_specs(state, decision.parameters)
+        given = _given(decision.parameters)
+        update |= {name: given[name] for name in ("source_overlay", "dest_overlay") if name in given}
     return update
 
 
@@ -168,8 +173,8 @@ async def review_ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseCo
         said |= _given(decision.parameters)
     if decision.type == "retry":
         return {**record, **said, "next_step": "ingest"}
-    if _other_endpoints(state, said):
-        # The shapes of other endpoints have to be read before they can be mapped.
+    if _other_endpoints(state, said) or "source_overlay" in said or "dest_overlay" in said:
+        # The shapes of other endpoints (or of a corrected document) have to be read before they can be mapped.
         return {**record, **said, "next_step": "ingest"}
     return {**record, **said, "next_step": "map"}
 
@@ -184,42 +189,22 @@ def _other_endpoints(state: SharedWhiteboardState, said: Update) -> bool:
     )
 
 
-def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdit) -> MappingLogic:
-    """The mapping with a person's rows; InputError (one line) when a row cannot be."""
-    from vitesse_graph.transforms import compile_mapping
+async def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdit) -> MappingLogic:
+    """The mapping with a person's rows, checked against both whole schemas (read from the cache; the
+    whiteboard's are excerpts). Raises InputError, one line, when a row cannot be."""
+    from vitesse_graph.mapping import apply_edit
 
-    before = state.mapping_logic or MappingLogic()
-    known = {row.dest_field: row for row in before.transformations}
-    rows = []
-    for row in edit.transformations or []:
-        old = known.get(row.dest_field)
-        is_same = old is not None and (
-            (old.source_field, old.transform_type, old.transform_config)
-            == (row.source_field, row.transform_type, row.transform_config)
+    pair = await open_pair(await get_services(), state)
+    try:
+        return await asyncio.to_thread(
+            apply_edit,
+            state.mapping_logic or MappingLogic(),
+            edit.transformations or [],
+            pair.source_shape.record_schema,
+            pair.dest_shape.request_schema,
         )
-        if old is not None and is_same:
-            rows.append(old)
-            continue
-        rows.append(
-            row.model_copy(
-                update={
-                    "origin": "person",
-                    "confidence": 1.0,
-                    "reason": "decided by a person",
-                    "required": old.required if old is not None else row.required,
-                }
-            )
-        )
-    fed = {row.dest_field for row in rows}
-    mapping = before.model_copy(
-        update={
-            "transformations": rows,
-            "version": before.version + 1,
-            "questions": [q for q in before.questions if q.dest_field not in fed],
-        }
-    )
-    compile_mapping(mapping)
-    return mapping
+    except MappingError as error:
+        raise InputError(str(error)) from error
 
 
 async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> Update:
@@ -240,7 +225,7 @@ async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseConte
     update = {**record, **said, "next_step": "guardian"}
     if isinstance(decision.edited, MappingEdit):
         try:
-            update["mapping_logic"] = edited_mapping(state, decision.edited).dump()
+            update["mapping_logic"] = (await edited_mapping(state, decision.edited)).dump()
         except InputError as error:
             return {"review_error": str(error)}
     return update
@@ -261,6 +246,9 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
         return noted
+    if not context.may_deploy:
+        # A server checks roles when it accepts a run; this run may have waited since, behind another.
+        return {"review_error": "an answer to this gate takes the role approver"}
     if decision.type == "approve" and not has_passed:
         refused = (
             f"health {state.health_score or 0:.0f} has not passed, so it cannot be approved: "
@@ -269,15 +257,21 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
         return {"review_error": refused}
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        if is_healing:
-            return {**record, "next_step": "heal"}
+        if is_healing and state.healing is not None:
+            said = f": {decision.comment}" if decision.comment else ""
+            log = [*state.healing.log, f"a person rejected the repair{said}"]
+            return {
+                **record,
+                "healing": state.healing.evolve(is_rejected=True, log=log).dump(),
+                "next_step": "heal",
+            }
         return {**record, **_rejected(gate, decision, "guardian")}
     if decision.type == "retry":
         return {**record, "retry_count": 0, "next_step": "guardian"}
-    return _approved(gate, decision, state, record, has_passed)
+    return await _approved(gate, decision, state, record, has_passed)
 
 
-def _approved(
+async def _approved(
     gate: Literal["review_guardian"],
     decision: ReviewDecision,
     state: SharedWhiteboardState,
@@ -288,7 +282,7 @@ def _approved(
     if isinstance(decision.edited, GuardianEdit):
         if decision.edited.transformations is not None:
             try:
-                mapping = edited_mapping(state, decision.edited)
+                mapping = await edited_mapping(state, decision.edited)
             except InputError as error:
                 return {"review_error": str(error)}
             return {**record, "mapping_logic": mapping.dump(), "retry_count": 0, "next_step": "guardian"}

@@ -2,22 +2,76 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.nodes.documents import open_pair
+from vitesse_graph.nodes.documents import OpenedPair, open_pair
+from vitesse_graph.nodes.experience import learn
+from vitesse_graph.nodes.replay import prove
 from vitesse_graph.nodes.shadow import shadow_targets
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
-from vitesse_graph.services import get_services
+from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
-from vitesse_graph.state.testing import TestResults
+from vitesse_graph.state.definition import Call
+from vitesse_graph.state.mapping import MappingLogic, Transformation
+from vitesse_graph.state.testing import ShadowCall, TestResults
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
 DEFAULT_SAMPLE_SIZE = 100
+MOST_CALLS, MOST_BODIES = 1_000, 200
 SAMPLES_ON_WHITEBOARD = 3
 SAMPLE_BODY_CHARACTERS = 600
+
+
+def given_to(call: Call) -> dict[str, str]:
+    """The parameters of a call by name, as the deployed integration will send them."""
+    return {**call.query, **call.path_params}
+
+
+class KeptCalls:
+    """The calls of a run for the read model: all of the first thousand, the first two hundred (and up to two
+    hundred failures) with their redacted, capped bodies; so that a run of any size stays bounded."""
+
+    def __init__(self) -> None:
+        self._calls: list[ShadowCall] = []
+        self._failures = 0
+
+    async def keep(self, call: ShadowCall) -> None:
+        if len(self._calls) >= MOST_CALLS:
+            return
+        self._failures += not call.success
+        with_bodies = len(self._calls) < MOST_BODIES or (not call.success and self._failures <= MOST_BODIES)
+        self._calls.append(
+            call if with_bodies else call.model_copy(update={"request": None, "response": None})
+        )
+
+    def dump(self) -> list[dict[str, Any]]:
+        return [call.dump() for call in self._calls]
+
+
+async def _with_twin(
+    services: Services,
+    state: SharedWhiteboardState,
+    pair: OpenedPair,
+    results: TestResults,
+    seed: int,
+    heartbeat: Callable[[], None],
+) -> TestResults:
+    """The results with the twin's; what it found is a hard fail."""
+    from vitesse_graph.nodes.twin import run_twin_for
+
+    twin = await run_twin_for(services, state, pair, seed=seed, on_step=heartbeat)
+    fails = [f"twin: {line}" for line in twin.differences[:5]]
+    return results.model_copy(
+        update={
+            "twin": twin,
+            "passed": results.passed and twin.passed,
+            "hard_fails": [*results.hard_fails, *fails],
+        }
+    )
 
 
 def _cut(value: Any) -> Any:
@@ -52,6 +106,11 @@ def _restored(state: SharedWhiteboardState, best: dict[str, Any]) -> dict[str, A
     return {"mapping_logic": kept, "health_score": best["health"]}
 
 
+def _of_patterns(mapping: MappingLogic, faulty: set[str]) -> list[Transformation]:
+    """The faulty rows that experience proposed: it weighs less from now on."""
+    return [r for r in mapping.transformations if r.origin == "pattern" and r.dest_field in faulty]
+
+
 async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: the mapping and both specifications. Writes: `test_results, health_score, findings`."""
     from vitesse_graph.guardian import run_guardian
@@ -70,6 +129,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
     emit(runtime, "guardian", "started")
     pair = await open_pair(services, state)
     sample_size = state.test_sample_size or DEFAULT_SAMPLE_SIZE
+    calls = KeptCalls()
 
     def on_progress(done: int, total: int) -> None:
         runtime.heartbeat()
@@ -84,8 +144,10 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             dest_shape=pair.dest_shape,
             source_operation=targets.source_operation,
             dest_operation=targets.dest_operation,
-            source_params=targets.definition.source.read.path_params,
-            dest_params=targets.definition.dest.create.path_params,
+            dest_others=targets.dest_others,
+            dest_list=targets.dest_list,
+            source_params=given_to(targets.definition.source.read),
+            dest_params=given_to(targets.definition.dest.create),
             synthetic=targets.synthetic,
             mapping=state.mapping_logic,
             sample_size=sample_size,
@@ -94,7 +156,12 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
             skip_destructive=state.skip_destructive is not False,
             threshold=context.health_threshold,
             on_progress=on_progress,
+            on_result=calls.keep,
         )
+        results, episode = await prove(services, state, targets.definition, results)
+        if results.passed and state.run_twin:
+            emit(runtime, "guardian", "progress", done=sample_size, total=sample_size, what="twin")
+            results = await _with_twin(services, state, pair, results, targets.seed, runtime.heartbeat)
         plan = None
         if results.passed:
             deployer = services.deployer(state.deployment_target or "process")
@@ -104,13 +171,19 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
                 for side in (targets.definition.source, targets.definition.dest)
                 if side.environment == "sandbox"
             ]
-    await services.registry.save_test_results(integration_id, state.mapping_logic.version, results.dump())
+    await services.registry.save_test_results(
+        integration_id, state.mapping_logic.version, {**results.dump(), "calls": calls.dump()}
+    )
+    if not results.passed:
+        faulty = {finding.dest_field for finding in results.findings if finding.dest_field}
+        await learn(services, pair, _of_patterns(state.mapping_logic, faulty), worked=False)
     summary = (
         f"health {results.health_score:.0f} after {results.calls_made} shadow calls ({results.mode})"
         + ("" if results.passed else f": {'; '.join(results.hard_fails[:2]) or 'below the threshold'}")
     )
     status = "deploying" if results.passed else "testing"
-    may_remap = not results.passed and state.retry_count < context.max_remaps
+    # What the twin finds is the runtime's or the destination's: another mapping would not mend it.
+    may_remap = not results.passed and results.twin is None and state.retry_count < context.max_remaps
     best = _best(state, results)
     await services.registry.save_integration(
         integration_id, status=status, health_score=results.health_score, next_step="review_guardian"
@@ -129,6 +202,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         "findings": [finding.dump() for finding in results.findings[:40]],
         "deployment_plan": plan.dump() if plan is not None else None,
         "best_attempt": best,
+        **({"healing": episode.dump()} if episode is not None else {}),
         "retry_count": 0 if results.passed else state.retry_count + 1,
         "status": status,
         "next_step": "map" if may_remap else "review_guardian",

@@ -1,95 +1,92 @@
 """heal: find out why a deployed integration fails, and route to what mends it.
 
 The repair is a candidate on the whiteboard. What is deployed keeps running as it is until `deploy`
-applies something that the guardian has passed; when nothing helps, the whiteboard goes back to what
-is deployed.
+applies something that the guardian has passed; when nothing helps, or a person says no, the
+whiteboard goes back to what is deployed.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import ConflictError
-from vitesse_graph.nodes.evidence import Evidence, gather_evidence
+from vitesse_graph.nodes.episode import close, new_episode, policy_for, restored, tell_story
+from vitesse_graph.nodes.evidence import gather_evidence
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
-from vitesse_graph.services import get_services
+from vitesse_graph.nodes.telling import tell
+from vitesse_graph.nodes.workload import pause_workload
+from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
-from vitesse_graph.state.health import HealingEpisode, HealStrategy, HealthReport
-from vitesse_graph.state.whiteboard import SharedWhiteboardState, StepError, log_entry, now_iso
+from vitesse_graph.state.health import HealingEpisode, HealStrategy, HealthReport, RootCause
+from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
+
+if TYPE_CHECKING:
+    from vitesse_graph.healing import AlertEvent, HealPolicy
 
 Destination = Literal["ingest", "map", "guardian", "__end__"]
-LIVE_CHANNELS = ("source_api_spec", "dest_api_spec", "mapping_logic", "source_endpoint", "dest_endpoint")
-"""What a repair may change, and what is put back when it fails."""
-DRIFT_ON_WHITEBOARD = 30
 END: Literal["__end__"] = "__end__"
-
-_WAITING: dict[HealStrategy, str] = {
-    "refresh_auth": "the credential must be renewed: put a fresh one where its reference points, then sync",
-    "throttle": "the API allows fewer calls now; the runtime's limiter follows what it answers",
-    "wait_and_retry": "the other side is down; the runtime retries by itself and nothing is re-mapped",
+WRITES_WRONG_DATA: frozenset[RootCause] = frozenset({"data_quality"})
+"""Causes under which the live version would go on writing values that are wrong: it is paused."""
+_TOLD: dict[str, AlertEvent] = {
+    "waiting": "heal.waiting",
+    "needs_person": "heal.needs_person",
+    "gave_up": "heal.gave_up",
+    "rejected": "heal.gave_up",
 }
 
 
-def live_whiteboard(state: SharedWhiteboardState) -> dict[str, Any]:
-    """The channels that describe what is deployed, as `deploy` keeps them with each version."""
-    dumped = state.model_dump(mode="json", include=set(LIVE_CHANNELS))
-    return {name: dumped[name] for name in LIVE_CHANNELS}
-
-
 async def _open_episode(
-    state: SharedWhiteboardState, definition: IntegrationDefinition
-) -> tuple[HealingEpisode, Evidence]:
+    services: Services,
+    state: SharedWhiteboardState,
+    live: SharedWhiteboardState,
+    definition: IntegrationDefinition,
+) -> HealingEpisode:
+    """Looks at both sides and names the cause."""
     from vitesse_graph.healing import diagnose
 
-    services = await get_services()
     report = state.health_report or HealthReport()
-    evidence = await gather_evidence(services, state, definition)
+    evidence = await gather_evidence(services, live.model_copy(update={"healing": state.healing}), definition)
     diagnosis = diagnose(
-        report, drift=evidence.drift, probes=evidence.probes, mapping=definition.mapping, names=evidence.names
+        report,
+        drift=evidence.drift,
+        probes=evidence.probes,
+        history=evidence.history,
+        mapping=definition.mapping,
+        names=evidence.names,
     )
-    before = state.healing.number if state.healing is not None else 0
-    episode = HealingEpisode(
-        number=before + 1,
-        report=report,
-        diagnosis=diagnosis,
-        drift=evidence.drift[:DRIFT_ON_WHITEBOARD],
-        started_at=now_iso(),
-        log=[
-            f"noticed: {report.reason}"
-            + (f", health {report.health:.0f}" if report.health is not None else ""),
-            f"diagnosed: {diagnosis.cause} ({diagnosis.side}), confidence {diagnosis.confidence:.2f}",
-            *(f"evidence: {line}" for line in [*diagnosis.evidence, *evidence.notes][:6]),
-        ],
-    )
-    return episode, evidence
+    return new_episode(state.healing, report, diagnosis, evidence)
 
 
-def _switched(state: SharedWhiteboardState, episode: HealingEpisode) -> dict[str, Any]:
-    """The whiteboard with another address or endpoint, as the diagnosis found it."""
-    detail, side = episode.diagnosis.detail, episode.diagnosis.side
-    role = "dest" if side == "dest" else "source"
+def _switched(state: SharedWhiteboardState, role: str, url: str) -> dict[str, Any]:
+    """The whiteboard with another address, as the diagnosis found it."""
     spec = state.dest_api_spec if role == "dest" else state.source_api_spec
     if spec is None:
         return {}
-    if url := detail.get("base_url"):
-        return {f"{role}_api_spec": spec.model_copy(update={"base_url": str(url)}).dump()}
-    return {}
+    dumped = spec.model_copy(update={"base_url": url}).dump()
+    shape = dumped.get(role)
+    if shape and shape["endpoint"].get("base_url"):
+        shape["endpoint"]["base_url"] = url
+    return {f"{role}_api_spec": dumped}
 
 
 def _route(
-    strategy: HealStrategy, state: SharedWhiteboardState, episode: HealingEpisode
+    strategy: HealStrategy, live: SharedWhiteboardState, episode: HealingEpisode
 ) -> tuple[Destination, dict[str, Any]]:
     """Where a strategy goes on, and what it changes on the way."""
     findings = [finding.dump() for finding in episode.diagnosis.findings]
-    endpoint = episode.diagnosis.detail.get("endpoint")
-    if strategy == "switch_endpoint" and endpoint:
-        role = "dest" if episode.diagnosis.side == "dest" else "source"
+    detail = episode.diagnosis.detail
+    role = "dest" if episode.diagnosis.side == "dest" else "source"
+    spec = live.dest_api_spec if role == "dest" else live.source_api_spec
+    if strategy == "switch_endpoint" and (endpoint := detail.get("endpoint")):
+        before = spec.chosen(role) if spec is not None else None  # type: ignore[arg-type]
+        episode.moves = [f"{role}: {before.key if before is not None else '?'} → {endpoint}"]
         return "ingest", {f"{role}_endpoint": str(endpoint), "findings": findings}
-    if strategy == "switch_endpoint":
-        return "guardian", _switched(state, episode)
+    if strategy == "switch_endpoint" and (url := detail.get("base_url")):
+        episode.moves = [f"{role}: {spec.base_url if spec is not None else '?'} → {url}"]
+        return "guardian", _switched(live, role, str(url))
     if strategy == "refresh_schema":
         return "ingest", {"findings": findings}
     if strategy == "remap_fields":
@@ -97,50 +94,69 @@ def _route(
     return END, {}
 
 
+def _asks(episode: HealingEpisode, policy: HealPolicy) -> bool:
+    """For what the map step does not see: another address by itself."""
+    from vitesse_graph.healing import needs_approval
+    from vitesse_graph.healing.repair import RepairChange
+
+    return needs_approval(RepairChange(addresses=episode.moves), policy)
+
+
 async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: `health_report` and what is deployed. Writes: `healing`, and what the strategy changes."""
     from vitesse_graph.healing import choose_strategy
 
-    clock = StepClock()
+    clock, context = StepClock(), context_of(runtime)
     services = await get_services()
     integration_id = thread_id_of(runtime, state)
     emit(runtime, "heal", "started")
-    live = await services.registry.latest_version(integration_id)
-    if live is None:
+    kept = await services.registry.latest_version(integration_id)
+    if kept is None:
         raise ConflictError(f"{integration_id} is not deployed, so there is nothing to heal")
-    definition = IntegrationDefinition.model_validate(live["definition"])
-    is_open = state.healing is not None and state.healing.outcome == "open" and state.health_report is None
-    if is_open and state.healing is not None:
-        episode = state.healing
+    back = restored(kept["whiteboard"])
+    live = SharedWhiteboardState.model_validate({**state.model_dump(mode="json"), **back})
+    episode = state.healing
+    if episode is None or episode.outcome != "open" or state.health_report is not None:
+        episode = await _open_episode(
+            services, state, live, IntegrationDefinition.model_validate(kept["definition"])
+        )
+        summary = f"{episode.log[0]}; {episode.log[1]}"
+        await tell(services, integration_id, "heal.started", summary, "\n".join(episode.log[2:]))
+    elif not episode.is_rejected:
         episode.log.append(f"the repair by {episode.tried[-1] if episode.tried else 'nothing'} did not pass")
-    else:
-        episode, _ = await _open_episode(state, definition)
-    strategy = choose_strategy(episode.diagnosis, episode.tried)
-    restored = {name: live["whiteboard"].get(name) for name in LIVE_CHANNELS}
+    policy = await policy_for(services, integration_id, context)
+    strategy = None if episode.is_rejected else choose_strategy(episode.diagnosis, episode.tried, policy)
+    goto: Destination = END
+    changes: dict[str, Any] = {}
     if strategy is not None:
         episode.tried.append(strategy)
         episode.log.append(f"tried: {strategy}")
-    goto, changes = _route(strategy, state, episode) if strategy else (END, {})
+        episode.moves = []
+        goto, changes = _route(strategy, live, episode)
+        episode.needs_approval = _asks(episode, policy)
     update: dict[str, Any] = {
-        **restored,
+        **back,
         "health_report": None,
         "retry_count": 0,
         "best_attempt": None,
+        "deployment_plan": None,
         **changes,
     }
     if goto == END:
-        closing = _close(episode, strategy)
-        await services.registry.save_integration(
-            integration_id, status=closing["status"], next_step=closing["next_step"]
-        )
-        update |= {**closing, "findings": []}
+        update |= {**await _end(services, integration_id, state, episode, strategy), "findings": []}
+        await tell_story(services, integration_id, episode, actor=context.actor)
     else:
         update |= {"status": "mapping", "next_step": goto}
-        await services.registry.save_integration(integration_id, status="mapping", next_step=goto)
+    await services.registry.save_integration(
+        integration_id,
+        status=update["status"],
+        next_step=update["next_step"],
+        health_score=back.get("health_score"),
+    )
     await services.registry.audit(
         integration_id,
         "heal",
-        actor=context_of(runtime).actor,
+        actor=context.actor,
         outcome=episode.outcome if goto == END else str(strategy),
         detail={"cause": episode.diagnosis.cause, "log": episode.log[-8:]},
     )
@@ -149,21 +165,24 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
     return {**update, "healing": episode.dump(), **log_entry("heal", summary, clock.seconds)}
 
 
-def _close(episode: HealingEpisode, strategy: HealStrategy | None) -> dict[str, Any]:
-    """The end of an episode without a repair. The live definition was never touched."""
-    episode.ended_at = now_iso()
-    if strategy in _WAITING:
-        episode.outcome = "waiting"
-        episode.log.append(_WAITING[strategy])
-        return {"status": "active", "next_step": None}
-    episode.outcome = "needs_person" if strategy == "ask_a_person" else "gave_up"
-    episode.log.append("nothing safe is left to try: a person must decide; what is deployed was not changed")
-    error = StepError(
-        step="heal",
-        kind="NotHealed",
-        message=f"{episode.diagnosis.cause} ({episode.diagnosis.side}) could not be repaired: "
-        + "; ".join(episode.diagnosis.evidence[:2]),
-        retry="heal",
-        at=now_iso(),
-    )
-    return {"status": "failed", "next_step": "heal", "errors": [error.dump()]}
+async def _end(
+    services: Services,
+    integration_id: str,
+    state: SharedWhiteboardState,
+    episode: HealingEpisode,
+    strategy: HealStrategy | None,
+) -> dict[str, Any]:
+    """Ends an episode that repaired nothing; a version that would write wrong data is paused."""
+    closing = close(episode, strategy)
+    cause = episode.diagnosis.cause
+    is_wrong = cause in WRITES_WRONG_DATA and episode.outcome in ("needs_person", "gave_up")
+    if is_wrong and state.deployment is not None:
+        reason = f"{cause}: {'; '.join(episode.diagnosis.evidence[:2])}"
+        is_paused = await pause_workload(state.deployment, reason)
+        episode.log.append(
+            "paused, since it would write wrong data: `vitesse unpause` lets it go on"
+            if is_paused
+            else "it should be paused, since it would write wrong data, but the runtime does not answer"
+        )
+    await tell(services, integration_id, _TOLD[episode.outcome], episode.log[-1], "\n".join(episode.log[:-1]))
+    return closing

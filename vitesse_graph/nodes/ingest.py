@@ -8,6 +8,7 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import SpecError
+from vitesse_graph.nodes.experience import remember_specifications
 from vitesse_graph.nodes.step import StepClock, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.api_spec import ApiSpec, EndpointCandidate
@@ -85,10 +86,12 @@ def _read(document: SpecReader, role: Role, intent: str, wished: str | None) -> 
 
 
 async def _ingest_side(
-    services: Services, role: Role, location: str, intent: str, wished: str | None
-) -> ApiSpec:
-    document = await services.load_document(location)
-    return await asyncio.to_thread(_read, document, role, intent, wished)
+    services: Services, role: Role, location: str, state: SharedWhiteboardState
+) -> tuple[ApiSpec, SpecReader]:
+    overlay = state.source_overlay if role == "source" else state.dest_overlay
+    document = await services.load_document(location, overlay)
+    spec = await asyncio.to_thread(_read, document, role, state.user_intent, _wished(state, role))
+    return spec.model_copy(update={"overlay": overlay}), document
 
 
 async def ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -100,15 +103,20 @@ async def ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
     found = state.discovered_apis
     if found is None or found.source is None or found.dest is None:
         raise SpecError("no specification to read yet: run discovery first, or give source and dest")
-    source, dest = await asyncio.gather(
-        _ingest_side(services, "source", found.source.spec_url, state.user_intent, _wished(state, "source")),
-        _ingest_side(services, "dest", found.dest.spec_url, state.user_intent, _wished(state, "dest")),
+    (source, source_document), (dest, dest_document) = await asyncio.gather(
+        _ingest_side(services, "source", found.source.spec_url, state),
+        _ingest_side(services, "dest", found.dest.spec_url, state),
     )
     if source.source is None or dest.dest is None:
         raise AssertionError("each side has its shape")
     summary = (
         f"{source.api_name}: {source.operation_count} operations, reading {source.source.endpoint.key}; "
         f"{dest.api_name}: {dest.operation_count} operations, writing {dest.dest.endpoint.key}"
+    )
+    await remember_specifications(
+        services,
+        integration_id,
+        [(source_document, found.source.spec_url), (dest_document, found.dest.spec_url)],
     )
     await services.registry.save_integration(
         integration_id,

@@ -6,6 +6,7 @@ The summary puts the weakest points first: a person has little time and should s
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from vitesse_graph.state.mapping import MappingLogic, Transformation
@@ -44,7 +45,10 @@ def _discovery(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
         "source": source.spec_url if source else None,
         "dest": dest.spec_url if dest else None,
     }
-    return args, "### The two APIs\n" + _list(lines)
+    advice = (state.domain_knowledge or {}).get("advice") or []
+    known = [f"**{_cell(one['title'])}**: {_cell(one['text'])}" for one in advice]
+    worth = "\n### Worth knowing for such a pair\n" + _list(known) if known else ""
+    return args, "### The two APIs\n" + _list(lines) + worth
 
 
 def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
@@ -138,6 +142,10 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             f"{results.calls_made} shadow calls ({results.mode}), data quality {results.data_quality:.2f}, "
             f"reliability {results.reliability:.2f}, seed {results.seed}\n" + _list(points)
         )
+        if results.twin is not None:
+            steps = (f"{s.name}: {s.found} of {s.expected} as they should be" for s in results.twin.steps)
+            outcome = "no difference" if results.twin.passed else "**differs**"
+            parts.append(f"### Twin: {outcome}\n" + _list([*steps, *results.twin.skipped]))
     args = state.deployment_config.dump() if state.deployment_config else {}
     if plan is not None:
         parts.append(
@@ -154,7 +162,7 @@ def _guardian(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             )
         )
     if state.healing is not None and state.healing.outcome == "open":
-        parts.insert(0, "### Repair\n" + _list(state.healing.log[-6:]))
+        parts.insert(0, "### Repair\n" + _list(state.healing.log[-16:]))
     return args, "\n\n".join(parts)
 
 
@@ -164,6 +172,13 @@ _PROPOSALS: dict[GateName, Callable[[SharedWhiteboardState], tuple[dict[str, Any
     "review_map": _map,
     "review_guardian": _guardian,
 }
+
+
+@cache
+def _editable(gate: GateName) -> dict[str, Any]:
+    """The schema of what may be edited; made once, because that takes longer than all else in a gate."""
+    schema: dict[str, Any] = DECISIONS[gate].model_json_schema()["properties"]["edited"]
+    return schema
 
 
 def build_proposal(gate: GateName, state: SharedWhiteboardState) -> dict[str, Any]:
@@ -183,7 +198,7 @@ def build_proposal(gate: GateName, state: SharedWhiteboardState) -> dict[str, An
             {
                 "action_name": gate,
                 "allowed_decisions": ["approve", "edit", "reject", "respond"],
-                "args_schema": DECISIONS[gate].model_json_schema()["properties"]["edited"],
+                "args_schema": _editable(gate),
             }
         ],
     }

@@ -32,6 +32,14 @@ CREATE TABLE IF NOT EXISTS vitesse.versions (
     PRIMARY KEY (integration_id, version)
 );
 
+-- what the monitor remembers of each integration, so that a restart goes on where it stood
+CREATE TABLE IF NOT EXISTS vitesse.monitor_memory (
+    integration_id text PRIMARY KEY,
+    state          jsonb,
+    profile        jsonb,
+    updated_at     timestamptz NOT NULL DEFAULT now()
+);
+
 -- one row per guardian run
 CREATE TABLE IF NOT EXISTS vitesse.test_results (
     integration_id  text NOT NULL,

@@ -138,7 +138,14 @@ class Registry(Queries):
 
     async def delete_integration(self, integration_id: str) -> None:
         """Takes an integration out of the lists; its audit log stays."""
-        for table in ("integrations", "versions", "test_results", "transformations", "secrets"):
+        for table in (
+            "integrations",
+            "versions",
+            "test_results",
+            "transformations",
+            "secrets",
+            "monitor_memory",
+        ):
             column = "id" if table == "integrations" else "integration_id"
             await self._run(
                 sql.SQL("DELETE FROM {} WHERE {} = %(id)s").format(
@@ -177,6 +184,17 @@ class Registry(Queries):
         )
         return rows[0] if rows else None
 
+    async def version_before(self, integration_id: str, version: int) -> DictRow | None:
+        """The version that ran before this one, as `latest_version`; None when it was the first."""
+        rows = await self._run(
+            sql.SQL(
+                "SELECT version, definition, whiteboard FROM vitesse.versions "
+                "WHERE integration_id = %(id)s AND version < %(version)s ORDER BY version DESC LIMIT 1"
+            ),
+            {"id": integration_id, "version": version},
+        )
+        return rows[0] if rows else None
+
     async def deployed_version(self, integration_id: str, version: int | None = None) -> DictRow | None:
         """One version that was deployed (the last where none is named), as `latest_version` gives it."""
         if version is None:
@@ -189,6 +207,44 @@ class Registry(Queries):
             {"id": integration_id, "version": version},
         )
         return rows[0] if rows else None
+
+    async def deployed(self) -> list[str]:
+        """Ids of the integrations that have a workload, whatever their status says."""
+        rows = await self._run(
+            sql.SQL("SELECT id FROM vitesse.integrations WHERE service_url IS NOT NULL ORDER BY id"), {}
+        )
+        return [str(row["id"]) for row in rows]
+
+    async def save_monitor_memory(self, integration_id: str, **parts: dict[str, Any]) -> None:
+        """Keeps `state` or `profile`; the other stays as it is."""
+        await self._run(
+            sql.SQL(
+                "INSERT INTO vitesse.monitor_memory AS m (integration_id, state, profile) "
+                "VALUES (%(id)s, %(state)s::jsonb, %(profile)s::jsonb) "
+                "ON CONFLICT (integration_id) DO UPDATE SET updated_at = now(), "
+                "state = coalesce(excluded.state, m.state), profile = coalesce(excluded.profile, m.profile)"
+            ),
+            {
+                "id": integration_id,
+                "state": storable(parts["state"]) if "state" in parts else None,
+                "profile": storable(parts["profile"]) if "profile" in parts else None,
+            },
+        )
+
+    async def forget_profile(self, integration_id: str) -> None:
+        """Another definition is live: its records are to be looked at anew."""
+        await self._run(
+            sql.SQL("UPDATE vitesse.monitor_memory SET profile = NULL WHERE integration_id = %(id)s"),
+            {"id": integration_id},
+        )
+
+    async def monitor_memory(self, integration_id: str) -> dict[str, Any]:
+        """`state` and `profile` as they were kept; empty when nothing was."""
+        rows = await self._run(
+            sql.SQL("SELECT state, profile FROM vitesse.monitor_memory WHERE integration_id = %(id)s"),
+            {"id": integration_id},
+        )
+        return dict(rows[0]) if rows else {}
 
     async def test_results(self, integration_id: str, mapping_version: int) -> list[dict[str, Any]]:
         """What the guardian found of one mapping version, the oldest run first."""
@@ -219,6 +275,16 @@ class Registry(Queries):
                 "passed": results.get("passed", False),
                 "results": storable(results),
             },
+        )
+
+    async def test_runs(self, integration_id: str, limit: int = 5) -> list[dict[str, Any]]:
+        """`mapping_version, seed, health_score, passed, results, created_at` of the last guardian runs, newest first."""
+        return await self._run(
+            sql.SQL(
+                "SELECT mapping_version, seed, health_score, passed, results, created_at FROM vitesse.test_results "
+                "WHERE integration_id = %(id)s ORDER BY created_at DESC LIMIT %(limit)s"
+            ),
+            {"id": integration_id, "limit": limit},
         )
 
     async def audit(

@@ -111,7 +111,12 @@ def as_id(value: Any) -> str | None:
     return str(value)
 
 
-def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+def server_now(headers: Mapping[str, str]) -> datetime:
+    """The moment of the answer by the clock that its other moments are of: its `Date`, else our own."""
+    return _http_date(headers.get("Date")) or datetime.now(UTC)
+
+
+def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     """`Retry-After` in seconds from now: seconds or an HTTP date (RFC 9110 §10.2.3), else None."""
     text = headers.get("Retry-After")
     if not text:
@@ -120,10 +125,13 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime | None = None)
         return max(0.0, float(text))
     except ValueError:
         pass
+    moment = _http_date(text)
+    return None if moment is None else max(0.0, (moment - server_now(headers)).total_seconds())
+
+
+def _http_date(text: str | None) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text or "")
     except (ValueError, TypeError):
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -70,6 +70,7 @@ async def _retry(
                 continue
         else:
             work.dest_id = dest_id
+            work.after = row.life_after if row is not None else ""
             known_action = "update" if dest_id is not None and engine.definition.dest.update else "create"
             work.action = "upsert" if planner.is_upsert else known_action  # type: ignore[assignment]
         job = writer.job([work], work.action)

@@ -28,7 +28,7 @@ def merge_bodies(bodies: list[dict[str, Any]], envelope: str) -> Any:
     for body in bodies:
         part = dig(body, steps)
         joined.extend(part if isinstance(part, list) else [part])
-    return _with(bodies[0], steps, joined)
+    return with_value(bodies[0], steps, joined)
 
 
 def rewrap(body: Any, envelope: str, other: str) -> Any:
@@ -39,12 +39,12 @@ def rewrap(body: Any, envelope: str, other: str) -> Any:
     return record
 
 
-def _with(body: Any, steps: Steps, value: Any) -> Any:
+def with_value(body: Any, steps: Steps, value: Any) -> Any:
     """A shallow copy of `body` with `value` at `steps`."""
     if not steps:
         return value
     copy = dict(body)
-    copy[str(steps[0])] = _with(copy.get(str(steps[0]), {}), steps[1:], value)
+    copy[str(steps[0])] = with_value(copy.get(str(steps[0]), {}), steps[1:], value)
     return copy
 
 

@@ -62,6 +62,7 @@ class RunLedger:
                 "approver": definition.approved_by,
                 "full": is_full,
                 "filters": json.dumps(filters),
+                "rows": json.dumps([row.dump() for row in definition.mapping.transformations]),
             }
             begun = await self._store.one("begin_run", values)
             assert begun is not None

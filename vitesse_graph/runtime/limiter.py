@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
-from vitesse_graph.runtime.classify import retry_after_seconds
+from vitesse_graph.runtime.classify import retry_after_seconds, server_now
 from vitesse_graph.state.api_spec import RateLimit
 
 _log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ _ONE_MESSAGE_SECONDS = 0.1
 _BLOCK_SECONDS = 0.1
 _LARGEST_BLOCK = 100
 _LONGEST_PAUSE_SECONDS = 300.0
+_LONG_PAUSE_SECONDS = 0.25
 
 
 Reserve = Callable[[int, float, float], Awaitable[float]]
@@ -42,6 +44,11 @@ class Limiter:
         self._gap = 0.0
         self._burst = 1.0
         self._is_learned = False
+        self._is_guessed = False
+        """Refused before anything was seen of the pace: what was asked for is a pause, hardly the pace. It
+        is halved with each answer until the next refusal."""
+        self._unclear_until = 0.0
+        """Until then answers of that slow start are among those that the pace would be measured by."""
         self._reserving: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._block_at = 0.0
         self._block_left = 0
@@ -129,7 +136,9 @@ class Limiter:
             return
         now = self._clock()
         self._accepted.append(now)
-        if self._is_learned and now - max(self._last_429, self._last_step) > _PROBE_EVERY_SECONDS:
+        if self._is_guessed:
+            self._gap /= 2.0
+        elif self._is_learned and now - max(self._last_429, self._last_step) > _PROBE_EVERY_SECONDS:
             self._gap /= 1.02
             self._last_step = now
         self._read_budget(headers, now)
@@ -143,13 +152,18 @@ class Limiter:
         pause = min(asked if asked is not None else max(self._gap, 0.5), _LONGEST_PAUSE_SECONDS)
         self._closed_until = max(self._closed_until, now + pause)
         observed = self._observed_gap(now)
+        is_first_guess = observed is None and not self._gap and pause >= _LONG_PAUSE_SECONDS
         if observed is None:
             observed = min(max(pause, 0.001), 1.0)
         if now - self._last_slowed > _ONE_MESSAGE_SECONDS or not self._gap:
             # 429s that arrive together are one message: all but the first were already under way.
             self._last_slowed = now
-            self._gap = max(self._gap, observed) * (1.01 if self._gap else 1.0)
-            self._is_learned = True
+            if self._is_guessed or now < self._unclear_until:
+                self._gap *= 2.0  # one step too far
+                self._unclear_until = now + _WINDOW_SECONDS
+            else:
+                self._gap = max(self._gap, observed) * (1.01 if self._gap else 1.0)
+            self._is_learned, self._is_guessed = True, is_first_guess
             self._burst = 1.0
         self._last_429 = now
 
@@ -170,24 +184,42 @@ class Limiter:
                 # A leaky bucket that empties in twenty seconds: wait for a tenth of it.
                 self._closed_until = max(self._closed_until, now + 2.0 / max(1.0, int(size) / 20.0))
             return
-        remaining = headers.get("RateLimit-Remaining") or headers.get("X-RateLimit-Remaining")
-        if remaining == "0":
+        if _is_used_up(headers):
             reset = _reset_seconds(headers)
             if reset is not None:
                 self._closed_until = max(self._closed_until, now + min(reset, _LONGEST_PAUSE_SECONDS))
 
 
+_IN_ONE_HEADER = re.compile(r"(?:^|[;,\s])(r|remaining|t|reset)\s*=\s*(\d+)", re.ASCII)
+"""`RateLimit: "default";r=0;t=30` (draft-ietf-httpapi-ratelimit-headers), or `limit=100, remaining=0, reset=30`
+of its earlier versions."""
+
+
+def _is_used_up(headers: Mapping[str, str]) -> bool:
+    remaining = headers.get("RateLimit-Remaining") or headers.get("X-RateLimit-Remaining")
+    if remaining is not None:
+        return remaining.strip() == "0"
+    together = headers.get("RateLimit")
+    return together is not None and any(
+        name in ("r", "remaining") and int(value) == 0 for name, value in _IN_ONE_HEADER.findall(together)
+    )
+
+
 def _reset_seconds(headers: Mapping[str, str]) -> float | None:
-    """Seconds until the budget is refilled; a value too large to be a span is taken as epoch seconds."""
+    """Seconds until the budget is refilled; a value too large to be a span is taken as epoch seconds (or
+    milliseconds), by the clock of the one who says it."""
     text = headers.get("RateLimit-Reset") or headers.get("X-RateLimit-Reset")
     if not text:
-        return None
+        spans = _IN_ONE_HEADER.findall(headers.get("RateLimit") or "")
+        return max((float(value) for name, value in spans if name in ("t", "reset")), default=None)
     try:
         value = float(text)
     except ValueError:
         return None
+    if value > 100_000_000_000:
+        value /= 1000.0
     if value > 10_000_000:
-        value -= time.time()
+        value -= server_now(headers).timestamp()
     return max(0.0, value)
 
 

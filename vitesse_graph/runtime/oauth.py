@@ -182,10 +182,9 @@ class OAuthGrant:
                 if 200 <= status < 300:
                     return answer
                 code = str(answer.get("error", ""))
-                if code in _DEFINITE or status in (400, 401, 403):
+                if code in _DEFINITE:
                     raise NeedsReauth(
-                        f"{self._name} no longer accepts the stored grant ({code or f'HTTP {status}'}); "
-                        "authorise it anew"
+                        f"{self._name} no longer accepts the stored grant ({code}); authorise it anew"
                     )
                 said = f"HTTP {status}"
             await asyncio.sleep(0.2 * 2**attempt)

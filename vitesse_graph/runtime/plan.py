@@ -30,6 +30,7 @@ class Work:
 
     __slots__ = (
         "action",
+        "after",
         "body",
         "code",
         "created",
@@ -53,6 +54,8 @@ class Work:
         self.hash = ""
         self.natural: str | None = None
         self.action: Action = "none"
+        self.after = ""
+        """What ended the record's life before this one: a second creation is not a repeat of the first."""
         self.dest_id: str | None = None
         self.outcome: Outcome | None = None
         self.created = False
@@ -83,6 +86,11 @@ class Known:
     run_id: int
     mapping_version: int | None
 
+    @property
+    def life_after(self) -> str:
+        """Names the deletion after which a record would be created again; "" where it was not deleted."""
+        return f"deleted in run {self.run_id}" if self.outcome == "deleted" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Range:
@@ -101,6 +109,9 @@ class Planner:
         source, dest = definition.source, definition.dest
         self._apply = apply
         self._id_steps = steps_of(source.id_field)
+        # A plain field, as ids mostly are, is looked up at once.
+        first = self._id_steps[0] if len(self._id_steps) == 1 else None
+        self._id_name = first if isinstance(first, str) else None
         self._deleted_steps = steps_of(source.deleted_field)
         self._natural_steps = steps_of(dest.lookup.key) if dest.lookup else ()
         self._incremental = source.incremental if source.incremental and source.incremental.field else None
@@ -167,8 +178,15 @@ class Planner:
         return work
 
     def _key_of(self, record: Any) -> str:
-        value = dig(record, self._id_steps) if self._id_steps else None
+        if self._id_name is not None and type(record) is dict:
+            value = record.get(self._id_name)
+        else:
+            value = dig(record, self._id_steps) if self._id_steps else None
+        if type(value) is int:
+            return str(value)
         if isinstance(value, str):
+            if value.isascii() and value and "\0" not in value:
+                return value
             return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode() if value else "\ufffd"
         if value is not None and not isinstance(value, (dict, list)):
             return str(value)
@@ -192,6 +210,7 @@ class Planner:
             self._decide_deletion(work, known)
         elif known is None or known.outcome == "deleted":
             work.action = "upsert" if self.is_upsert else "create"
+            work.after = known.life_after if known is not None else ""
         elif known.outcome == "recovered" and known.run_id == run_id and known.content_hash == work.hash:
             work.end("written")
             work.created, work.dest_id = True, known.dest_id

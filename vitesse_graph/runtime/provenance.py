@@ -6,16 +6,13 @@ from typing import Any
 
 from vitesse_graph.errors import NotFoundError
 from vitesse_graph.runtime.store import Store
-from vitesse_graph.state.definition import IntegrationDefinition
 
 
-async def explain(
-    store: Store, integration_id: str, key: str, *, definition: IntegrationDefinition | None = None
-) -> dict[str, Any]:
+async def explain(store: Store, integration_id: str, key: str) -> dict[str, Any]:
     """One record by its source key or destination id: outcome, run, page, versions, approver, steps.
 
-    Transform steps are given when the definition is at hand and of the mapping version that wrote the
-    record. Raises NotFoundError when the ledger has no such record.
+    The steps are those of the mapping that the record was last written (or refused) by, whatever is
+    deployed now. Raises NotFoundError when the ledger has no such record.
     """
     row = await store.one("explain", {"id": integration_id, "key": key})
     if row is None:
@@ -37,15 +34,14 @@ async def explain(
         "written_at": row["written_at"].isoformat() if row["written_at"] else None,
         "seen_at": row["seen_at"].isoformat(),
     }
-    if definition is not None and definition.mapping.version == row["mapping_version"]:
-        told["steps"] = [
-            {
-                "dest_field": step.dest_field,
-                "source_field": step.source_field,
-                "transform": step.transform_type,
-                "config": step.transform_config,
-                "reason": step.reason,
-            }
-            for step in definition.mapping.transformations
-        ]
+    told["steps"] = [
+        {
+            "dest_field": step["dest_field"],
+            "source_field": step["source_field"],
+            "transform": step["transform_type"],
+            "config": step["transform_config"],
+            "reason": step["reason"],
+        }
+        for step in row["mapping"] or ()
+    ]
     return told

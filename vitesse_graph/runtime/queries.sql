@@ -11,7 +11,11 @@ select token from vitesse_runtime.leases where integration_id = %(id)s;
 select * from vitesse_runtime.runs
 where integration_id = %(id)s and status = 'running' order by run_id desc limit 1;
 
--- begin_run: opens a run
+-- begin_run: opens a run; what it maps by is kept for good
+with kept as (
+    insert into vitesse_runtime.mappings (integration_id, definition_digest, mapping)
+    values (%(id)s, %(digest)s, %(rows)s::json) on conflict do nothing
+)
 insert into vitesse_runtime.runs (integration_id, definition_version, definition_digest, mapping_version,
     source_spec_digest, dest_spec_digest, approved_by, is_full, filters)
 values (%(id)s, %(version)s, %(digest)s, %(mapping)s, %(source_spec)s, %(dest_spec)s, %(approver)s,
@@ -143,12 +147,12 @@ with held as (
 ), ledger as (
     insert into vitesse_runtime.ledger as l (integration_id, source_key, dest_id, content_hash, refused_hash,
         natural_key, outcome, reason, run_id, page, mapping_version, written_run_id, written_at)
-    select %(id)s, k, d, case when o <> 'unknown' then h end, case when o = 'unknown' then h end, n, o, w, %(run)s, 0, m, %(run)s, now()
+    select %(id)s, k, d, case when o <> 'unknown' then h end, case when o = 'unknown' then h end, n, o, w, %(run)s, 0, m, %(intent_run)s, now()
     from entry
     on conflict (integration_id, source_key) do update set dest_id = coalesce(excluded.dest_id, l.dest_id),
         content_hash = excluded.content_hash, refused_hash = excluded.refused_hash,
         outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_id,
-        mapping_version = excluded.mapping_version, written_at = now()
+        mapping_version = excluded.mapping_version, written_run_id = excluded.written_run_id, written_at = now()
 ), letters as (
     insert into vitesse_runtime.dead_letters (integration_id, source_key, code, reason, payload, run_id, page,
         mapping_version)
@@ -186,9 +190,11 @@ where integration_id = %(id)s and status = 'open' order by last_at desc limit %(
 
 -- explain: one record's ledger row with the run that wrote it and the run that saw it last
 select l.*, w.definition_version, w.definition_digest, w.source_spec_digest, w.dest_spec_digest,
-    w.approved_by, w.started_at as run_started_at
+    w.approved_by, m.mapping
 from vitesse_runtime.ledger l
 left join vitesse_runtime.runs w on w.run_id = coalesce(l.written_run_id, l.run_id)
+left join vitesse_runtime.mappings m
+    on m.integration_id = l.integration_id and m.definition_digest = w.definition_digest
 where l.integration_id = %(id)s and (l.source_key = %(key)s or l.dest_id = %(key)s)
 order by (l.source_key = %(key)s) desc limit 1;
 
@@ -227,5 +233,6 @@ with a as (delete from vitesse_runtime.ledger where integration_id = %(id)s),
      c as (delete from vitesse_runtime.intents where integration_id = %(id)s),
      d as (delete from vitesse_runtime.cursors where integration_id = %(id)s),
      e as (delete from vitesse_runtime.holds where integration_id = %(id)s),
-     f as (delete from vitesse_runtime.leases where integration_id = %(id)s)
+     f as (delete from vitesse_runtime.leases where integration_id = %(id)s),
+     g as (delete from vitesse_runtime.mappings where integration_id = %(id)s)
 delete from vitesse_runtime.runs where integration_id = %(id)s;

@@ -22,6 +22,8 @@ from vitesse_graph.runtime.paginate import (
 from vitesse_graph.state.definition import SourceSide
 
 _MOST_PASSES = 3
+_REMEMBERED_BYTES = 1 << 20
+"""Up to here the page before is kept as it is: two pages differ in their first bytes, a hash reads them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class _Walk:
         self._total: int | None = None
         self._has_shrunk = False
         self._positions: set[int] = set()
-        self._before: int | None = None
+        self._before: bytes | int | None = None
 
     def count(self, items: list[Any], total: Any) -> None:
         """A page's records, and how many the source says there are."""
@@ -63,10 +65,10 @@ class _Walk:
     def is_circle(self, following: Position, content: bytes | None) -> bool:
         """Whether this page, or the position after it, was here before."""
         mark = hash(json.dumps(following, sort_keys=True))
-        fingerprint = None if content is None else hash(content)
-        is_repeated = mark in self._positions or (fingerprint is not None and fingerprint == self._before)
+        page = content if content is None or len(content) < _REMEMBERED_BYTES else hash(content)
+        is_repeated = mark in self._positions or (page is not None and page == self._before)
         self._positions.add(mark)
-        self._before = fingerprint
+        self._before = page
         return is_repeated
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from vitesse_graph.runtime.classify import as_id, batch_elements, body_error
-from vitesse_graph.runtime.client import Answer, ApiClient
+from vitesse_graph.runtime.client import Answer, ApiClient, backoff_seconds
 from vitesse_graph.runtime.encoding import array_path
 from vitesse_graph.runtime.fields import at
 from vitesse_graph.runtime.ledger import RunLedger
@@ -25,6 +25,7 @@ from vitesse_graph.state.definition import IntegrationDefinition
 
 _log = logging.getLogger(__name__)
 _AT_ONCE = 16
+_ASK_AGAIN = 4
 
 Row = dict[str, Any]
 
@@ -80,9 +81,16 @@ class Recovery:
             "Content-Type": call.content_type,
             str(self._dest.idempotency_header): job["idem"],
         }
-        answer = await self._client.read(
-            call.method.upper(), self._client.url_of(call), body=job["body"].encode(), headers=headers
-        )
+        body, url = job["body"].encode(), self._client.url_of(call)
+        answer = await self._client.read(call.method.upper(), url, body=body, headers=headers)
+        for attempt in range(_ASK_AGAIN):
+            if answer.verdict != "conflict":
+                break
+            # The first attempt is under way over there still, or was taken by an API that forgot its key.
+            await asyncio.sleep(backoff_seconds(attempt, None, self._client.rng))
+            answer = await self._client.read(call.method.upper(), url, body=body, headers=headers)
+        if answer.verdict == "conflict":
+            return [self._unknown(*work) for work in job["works"]]
         if answer.verdict != "ok":
             return []  # refused: it is not there, and will be planned afresh when it is read
         return self._rows_of(job["works"], answer)

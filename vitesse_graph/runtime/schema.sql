@@ -128,3 +128,11 @@ create table vitesse_runtime.budgets (
     -- when the next free slot lies, in seconds since the epoch
     next_at    double precision not null
 );
+
+-- migration 3: the mapping of every definition that a run was made with, so that any record can be explained
+create table vitesse_runtime.mappings (
+    integration_id    text not null,
+    definition_digest text not null,
+    mapping           json not null,
+    primary key (integration_id, definition_digest)
+);

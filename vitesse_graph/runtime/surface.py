@@ -137,11 +137,8 @@ class _Surface:
     async def explain(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.provenance import explain
 
-        definition = self._service.definition
-        key = request.match_info["key"]
-        return _json(
-            await explain(self._service.store, definition.integration_id, key, definition=definition)
-        )
+        service, key = self._service, request.match_info["key"]
+        return _json(await explain(service.store, service.definition.integration_id, key))
 
     async def runs(self, request: web.Request) -> web.Response:
         limit = max(1, min(_number(dict(request.query), "limit", 20), 500))

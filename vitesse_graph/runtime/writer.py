@@ -24,7 +24,14 @@ from yarl import URL
 
 from vitesse_graph.runtime.classify import Element, as_id, batch_elements, body_error
 from vitesse_graph.runtime.client import Answer, ApiClient
-from vitesse_graph.runtime.encoding import array_path, encode, idempotency_key, merge_bodies, rewrap
+from vitesse_graph.runtime.encoding import (
+    array_path,
+    encode,
+    idempotency_key,
+    merge_bodies,
+    rewrap,
+    with_value,
+)
 from vitesse_graph.runtime.fields import at, dig, steps_of
 from vitesse_graph.runtime.plan import UNKNOWN_OUTCOME, Action, Work, fold
 from vitesse_graph.state.definition import Call, IntegrationDefinition
@@ -41,6 +48,8 @@ class Job:
     body: bytes = b""
     idempotency: str | None = None
     was_looked_up: bool = False
+    is_doubtful: bool = False
+    """An earlier attempt may have been taken, or may be under way over there still."""
     attempts: int = field(default=0)
 
 
@@ -84,9 +93,11 @@ class DestWriter:
         body = merge_bodies(bodies, self._dest.envelope)
         if job.action == "update" and self._dest.update_envelope is not None:
             body = rewrap(body, self._dest.envelope, self._dest.update_envelope)
+        if job.action == "update" and self._dest.update_id_at and job.works[0].dest_id is not None:
+            body = with_value(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
         job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
-            parts = [part for work in job.works for part in (work.key, work.hash)]
+            parts = [part for work in job.works for part in (work.key, work.hash, work.after) if part]
             job.idempotency = idempotency_key(self._integration_id, self._mapping_version, *parts)
 
     async def deliver(self, job: Job) -> None:
@@ -104,6 +115,8 @@ class DestWriter:
     # -- sending -----------------------------------------------------------------------------------
 
     async def _send(self, job: Job) -> None:
+        if job.action == "update" and self._dest.update_id_at is not None:
+            self._build(job)  # the id that the body repeats may have been looked up since
         method, url, headers = self._request(job)
         started, answered_before = self._client.clock(), self._answered
         while True:
@@ -113,10 +126,11 @@ class DestWriter:
                 self._answered += 1
                 await self._accept(job, answer)
                 return
-            if answer.verdict in ("limited", "busy", "unknown"):
+            job.is_doubtful = job.is_doubtful or answer.verdict == "unknown"
+            if answer.verdict in ("limited", "busy", "unknown") or _is_still_under_way(job, answer):
                 if answer.verdict == "unknown" and job.action == "create" and await self._find_out(job):
                     return
-                if answer.verdict != "limited" and self._is_poison(job, answered_before):
+                if answer.verdict in ("busy", "unknown") and self._is_poison(job, answered_before):
                     await self._refuse(job, answer)
                     return
                 await self._client.hold_on(answer, job.attempts, started)
@@ -197,6 +211,8 @@ class DestWriter:
             await self._create_anew(job)
         elif job.action == "create" and answer.status in (409, 422) and await self._match_after_conflict(job):
             return
+        elif job.is_doubtful and answer.verdict == "conflict":
+            _end_unknown(job)
         else:
             await self._refuse(job, answer)
 
@@ -219,6 +235,7 @@ class DestWriter:
         """For a record that is gone over there. One just found by its natural key is not looked up again:
         an API that lists what it then calls missing would be asked for ever."""
         work = job.works[0]
+        work.after = f"gone as {work.dest_id}"
         work.dest_id = None
         anew = self.job([work], "create")
         anew.was_looked_up = job.was_looked_up
@@ -257,6 +274,7 @@ class DestWriter:
             await self._create_anew(job)
         else:
             work.dest_id = dest_id
+            self._build(job)
             await self._send(job)
 
     async def _match_after_conflict(self, job: Job) -> bool:
@@ -287,8 +305,7 @@ class DestWriter:
                 return False
         elif self._dest.idempotency_header is not None:
             return False
-        for work in job.works:
-            work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
+        _end_unknown(job)
         return True
 
     async def look_up(self, natural: str | None) -> str | None:
@@ -330,6 +347,18 @@ class DestWriter:
         body = _parse(answer.body)
         items = at(body, lookup.items_at) if lookup.items_at else body
         return isinstance(items, list) and not items
+
+
+def _is_still_under_way(job: Job, answer: Answer) -> bool:
+    """A repeat under the same idempotency key that meets its first attempt is told 409 until that one ends
+    (draft-ietf-httpapi-idempotency-key-header, section 2.6)."""
+    is_repeat = job.is_doubtful and job.idempotency is not None
+    return is_repeat and answer.verdict == "conflict" and job.attempts < _MAX_ATTEMPTS
+
+
+def _end_unknown(job: Job) -> None:
+    for work in job.works:
+        work.end("quarantined", "unknown_outcome", UNKNOWN_OUTCOME)
 
 
 def _filled(call: Call) -> str:

@@ -22,6 +22,7 @@ Neighbours = list[tuple[str, str, Any]]
 _TEXTS = ("message", "detail", "error_message", "display_message", "error_description", "description", "title", "msg",
           "Message", "Detail")  # fmt: skip
 _HOLDERS = ("error", "errors", "fault", "Elements")
+_STATUSES = ("status", "statusCode", "status_code", "http_status", "httpStatus", "httpStatusCode")
 _TOTALS = ("total", "total_count", "totalCount", "total_results", "count")
 
 
@@ -49,6 +50,19 @@ def list_body(base: Any, schema: JsonSchema, place: str, items: list[Any], pagin
     if place_of_next and not place_of_next.startswith(("header:", "last_item:")):
         _put_next(body, schema, place_of_next, next_value, neighbours)
     return body
+
+
+def last_page(body: Any, answer: Answer, pagination: Pagination) -> Any:
+    """An invented list as its own last page: nobody who follows its position is led in circles."""
+    if not isinstance(body, dict):
+        return body
+    ended = copy.deepcopy(body)
+    place = pagination.next_from
+    if place and not place.startswith(("header:", "last_item:")):
+        _put_next(ended, answer.schema, place, None, [])
+    if pagination.has_more_from and read_path(ended, pagination.has_more_from) is not None:
+        write_path(ended, pagination.has_more_from, False)
+    return ended if answer.generator.contract.is_valid(ended) else body
 
 
 def _put_next(
@@ -110,6 +124,7 @@ def error_body(answer: Answer, text: str) -> Any:
     base = answer.minimal("error")
     schema = answer.schema
     body = _with_text(copy.deepcopy(base), schema, schema, text, 0)
+    _put_status(body, schema, answer.status)
     return mend(body, answer.generator.contract, base)
 
 
@@ -133,6 +148,26 @@ def _with_text(body: Any, schema: Any, root: JsonSchema, text: str, depth: int) 
                 body[name] = _with_text(body.get(name, {}), properties[name], root, text, depth + 1)
             return body
     return body
+
+
+def _put_status(body: Any, root: JsonSchema, status: int) -> None:
+    """The answer's status where the declared error repeats it, as a number or as text."""
+    holders = [(body, root)]
+    for name in _HOLDERS:
+        sub = properties_of(root, root).get(name)
+        inner = body.get(name) if isinstance(body, dict) else None
+        first = inner[0] if isinstance(inner, list) and inner else inner
+        holders.append((first, items_of(sub, root) or (sub if isinstance(sub, dict) else {})))
+    for holder, schema in holders:
+        if not isinstance(holder, dict):
+            continue
+        properties = properties_of(schema, root)
+        for name in _STATUSES:
+            kinds = set(types_of(flatten(properties.get(name), root))) if name in properties else set()
+            if {"integer", "number"} & kinds:
+                holder[name] = status
+            elif "string" in kinds:
+                holder[name] = str(status)
 
 
 def plain_error(status: int, text: str) -> bytes:

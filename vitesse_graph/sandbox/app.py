@@ -160,6 +160,10 @@ class Sandbox:
         """The records that an endpoint (`GET /v1/customers`) or a collection's path works on."""
         return [entry.record for entry in self.effects.entries(key_or_path)]
 
+    def shown(self, key: str) -> list[Any]:
+        """The records as a list (`GET /v1/customers`) shows them: what a client that reads them all sees."""
+        return self.effects.shown(key)
+
     def sent(self, key_or_path: str) -> list[Any]:
         """The bodies that clients wrote there, as they were last written."""
         return [entry.sent for entry in self.effects.entries(key_or_path) if entry.sent is not None]

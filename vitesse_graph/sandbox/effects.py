@@ -15,6 +15,7 @@ from vitesse_graph.sandbox import drift as drifting
 from vitesse_graph.sandbox.answers import (
     Neighbours,
     error_body,
+    last_page,
     list_body,
     neighbours_of,
     plain_error,
@@ -22,7 +23,7 @@ from vitesse_graph.sandbox.answers import (
 )
 from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
-from vitesse_graph.sandbox.model import RecordModel, build_model, item_schema, items_place, stamp
+from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
 from vitesse_graph.sandbox.paging import BadPosition, cut, next_url
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
@@ -32,7 +33,8 @@ from vitesse_graph.sandbox.store import Collection, Entry
 from vitesse_graph.state.api_spec import DestShape, Incremental
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, RecordGenerator
-from vitesse_graph.synthetic.schemas import steps
+from vitesse_graph.synthetic.contract import is_marked
+from vitesse_graph.synthetic.schemas import at_path, steps
 
 _SCOPED_RECORDS = 10
 _MAX_SCOPES = 2_000
@@ -153,6 +155,12 @@ class Effects:
             self.collection(Place(path, (), None), {})
         return [entry for collection in model.scopes.values() for entry in collection]
 
+    def shown(self, key: str) -> list[Any]:
+        """The records as the list with this key shows them. Raises NotFoundError."""
+        items = self._items_of(self.operation(key))
+        entries = self.entries(key)
+        return [entry.record if items is None else self._mended(items[1], entry) for entry in entries]
+
     def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
         """Merges `changes` into a stored record and sets its time of change."""
         entry = self.entries(key_or_path)[position]
@@ -241,11 +249,14 @@ class Effects:
             return self._reply(operation, None)
         draw = _seeded_draw(f"{self._seed}:{operation.key}:{request.params}")
         minimal = operation.endpoint.role in ("delete", "action")
-        return self._reply(operation, operation.success.generator.draw(draw, minimal=minimal))
+        body = operation.success.generator.draw(draw, minimal=minimal)
+        if operation.endpoint.pagination is not None:
+            body = last_page(body, operation.success, operation.endpoint.pagination)
+        return self._reply(operation, body)
 
     def _on_one(self, request: Request, place: Place, model: RecordModel, collection: Collection) -> Reply:
         operation = request.operation
-        entry = collection.get(request.params.get(place.id_param or "", ""))
+        entry = self._entry(model, collection, place.id_param or "", request)
         if entry is None:
             return self.refuse(operation, 404, f"there is no such {model.resource.noun or 'record'}")
         role = operation.endpoint.role
@@ -254,6 +265,15 @@ class Effects:
         elif role in ("update", "replace", "create") and isinstance(request.body, dict):
             self._update(request, model, collection, entry, self._sent_records(request, model)[0])
         return self._show(request, model, entry)
+
+    @staticmethod
+    def _entry(model: RecordModel, collection: Collection, parameter: str, request: Request) -> Entry | None:
+        """The record that a path names: by its id, or by another field that its parameter is called after."""
+        value = request.params.get(parameter, "")
+        entry = collection.get(value)
+        if entry is not None or parameter == model.resource.id_param or parameter not in model.names:
+            return entry
+        return next((one for one in collection if str(one.record.get(parameter)) == value), None)
 
     # lists
 
@@ -379,6 +399,12 @@ class Effects:
             return shape.envelope
         return locate_record(operation.body_schema, model.names) or ""
 
+    def _placed(self, request: Request, model: RecordModel, sent: Any) -> Any:
+        """What was sent, where the record holds it: `data.attributes` of a request is the record's `attributes`."""
+        inner = self._envelope(request.operation, model).rpartition(".")[2]
+        holds_it = inner in model.names and (inner in INNER or inner == model.record_at)
+        return {inner: sent} if holds_it else sent
+
     def _sent_records(self, request: Request, model: RecordModel) -> list[Any]:
         """The records in the request's body: several where the envelope is an array."""
         found = _each(request.body, self._envelope(request.operation, model))
@@ -400,12 +426,24 @@ class Effects:
     def _create(self, request: Request, model: RecordModel, collection: Collection, sent: Any) -> Entry:
         self._clock += 1
         base = model.generator.draw(_seeded_draw(f"{self._seed}:new:{self._clock}"), minimal=True)
-        record = merged(base, sent) if isinstance(base, dict) else dict(sent)
-        stamp(record, model.schema, self._clock, is_new=True)
+        placed = self._placed(request, model, sent)
+        record = merged(base, placed) if isinstance(base, dict) else dict(placed)
+        _hide(record, model)
+        stamp(record, model.schema, self._clock, is_new=True, sent=placed)
         record = mend(record, model.generator.contract, base)
-        if model.id_path:
+        keep_id = self._is_id_given(request, model, placed)
+        if model.id_path and not keep_id:
             write_path(record, model.id_path, None)
-        return collection.add(record, sent=sent)
+        return collection.add(record, sent=sent, keep_id=keep_id)
+
+    def _is_id_given(self, request: Request, model: RecordModel, placed: Any) -> bool:
+        """Whether the client gave an id where the operation takes one: declared for requests, not `readOnly`."""
+        if not model.id_path or read_path(placed, model.id_path) in (None, ""):
+            return False
+        schema = request.operation.body_schema
+        envelope = self._envelope(request.operation, model)
+        found = at_path(schema, f"{envelope}.{model.id_path}" if envelope else model.id_path, schema)
+        return found is not None and not is_marked(found, "readOnly", schema)
 
     def _update(
         self, request: Request, model: RecordModel, collection: Collection, entry: Entry, sent: Any
@@ -414,8 +452,10 @@ class Effects:
         base: Any = entry.record
         if request.operation.endpoint.role == "replace":
             base = model.generator.draw(_seeded_draw(entry.id), minimal=True)
-        record = merged(base, sent)
-        stamp(record, model.schema, self._clock, is_new=False)
+        placed = self._placed(request, model, sent)
+        record = merged(base, placed)
+        _hide(record, model)
+        stamp(record, model.schema, self._clock, is_new=False, sent=placed)
         record = mend(record, model.generator.contract, entry.record)
         collection.replace(entry, record, merged(entry.sent, sent) if entry.sent is not None else sent)
 
@@ -465,6 +505,11 @@ class Effects:
 
 _PAGE_WORDS = ("limit", "page", "per_page", "page_size", "pageSize", "offset", "cursor", "sort", "order", "order_by",
                "fields", "expand", "include", "opt_fields", "direction")  # fmt: skip
+
+
+def _hide(record: Any, model: RecordModel) -> None:
+    for name in model.unshown:
+        record.pop(name, None)
 
 
 def _seeded_draw(seed: str) -> Draw:

@@ -18,6 +18,7 @@ from vitesse_graph.state.api_spec import Endpoint
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, Mix, RecordGenerator
+from vitesse_graph.synthetic.contract import is_marked
 from vitesse_graph.synthetic.draw import NOW
 from vitesse_graph.synthetic.schemas import at_path, flatten, properties_of, types_of
 
@@ -30,7 +31,7 @@ _UPDATED = re.compile(
     r"(_?(at|on|date|time|utc|timestamp|date_?utc))?$",
     re.I,
 )
-_INNER = ("attributes", "properties", "data")
+INNER = ("attributes", "properties", "data", "fields")
 
 
 @dataclass(slots=True)
@@ -42,6 +43,8 @@ class RecordModel:
     names: frozenset[str]
     id_path: str | None
     generator: RecordGenerator
+    unshown: frozenset[str] = frozenset()
+    """Fields that are taken and never shown (`writeOnly`): passwords and their like."""
     record_at: str = ""
     """Where, inside an item of the list, the record begins that seed records stand for."""
     id_parameter: JsonSchema | None = None
@@ -144,10 +147,17 @@ def _from_single(resource: Resource, operations: Callable[[str], Operation]) -> 
     return None
 
 
+def _is_id(name: str) -> bool:
+    return name.lower().endswith("id")
+
+
 def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_at: str) -> RecordModel:
     properties = properties_of(schema, schema)
     asked = (resource.id_param or "").replace("_", "").lower()
     named = next((name for name in properties if name.replace("_", "").lower() == asked), None)
+    if named is not None and id_path in properties and _is_id(str(id_path)) and not _is_id(named):
+        # an item may be asked for by its number as well (`/Contacts/{ContactNumber}`): that is no id of theirs
+        named = str(id_path)
     if named is not None:
         id_path = named  # what the item's path asks for by name identifies it
     elif id_path is None or at_path(schema, id_path, schema) is None:
@@ -156,25 +166,34 @@ def _model(resource: Resource, schema: JsonSchema, id_path: str | None, record_a
         resource=resource,
         schema=schema,
         names=frozenset(properties),
+        unshown=frozenset(name for name, sub in properties.items() if is_marked(sub, "writeOnly", schema)),
         id_path=id_path,
         generator=RecordGenerator(schema, name=resource.noun),
         record_at=record_at,
     )
 
 
-def stamp(record: Any, schema: JsonSchema, serial: int, *, is_new: bool) -> None:
-    """Sets the record's own created and updated times, where its schema has them, to the store's clock."""
-    _stamp(record, properties_of(schema, schema), schema, NOW + serial, is_new)
+def stamp(record: Any, schema: JsonSchema, serial: int, *, is_new: bool, sent: Any = None) -> None:
+    """Sets the record's own created and updated times, where its schema has them, to the store's clock.
+
+    What a client sent there, and is not `readOnly`, stays as it was sent.
+    """
+    _stamp(record, properties_of(schema, schema), schema, NOW + serial, is_new, sent)
 
 
-def _stamp(record: Any, properties: dict[str, Any], root: JsonSchema, now: int, is_new: bool) -> None:
+def _stamp(
+    record: Any, properties: dict[str, Any], root: JsonSchema, now: int, is_new: bool, sent: Any
+) -> None:
     if not isinstance(record, dict):
         return
+    given = sent if isinstance(sent, dict) else {}
     for name, sub in properties.items():
+        if given.get(name) is not None and name not in INNER and not is_marked(sub, "readOnly", root):
+            continue
         if (is_new and _CREATED.match(name)) or _UPDATED.match(name):
             record[name] = _written(now, flatten(sub, root), record.get(name))
-        elif name in _INNER and name in record:
-            _stamp(record[name], properties_of(sub, root), root, now, is_new)
+        elif name in INNER and name in record:
+            _stamp(record[name], properties_of(sub, root), root, now, is_new, given.get(name))
 
 
 def _written(now: int, schema: JsonSchema, before: Any) -> Any:

@@ -8,6 +8,7 @@ its own.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -80,8 +81,12 @@ class Resource:
 
     @property
     def id_param(self) -> str | None:
-        """The name that item paths give to the record's id."""
-        return next((place.id_param for _, place in self.endpoints if place.id_param), None)
+        """The name that item paths give to the record's id: of several, the one by which records are changed."""
+        weights: Counter[str] = Counter()
+        for endpoint, place in self.endpoints:
+            if place.id_param:
+                weights[place.id_param] += 3 if endpoint.role in ("update", "replace", "delete") else 1
+        return weights.most_common(1)[0][0] if weights else None
 
 
 def resources_of(endpoints: Iterable[Endpoint]) -> dict[str, Resource]:

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from typing import Any
 
+from vitesse_graph.specs.auth_signs import auth_from_signs
 from vitesse_graph.specs.operations import RawOperation, Reader
 from vitesse_graph.specs.words import squash
 from vitesse_graph.state.api_spec import AuthHeader, AuthScheme, AuthType, Guess
@@ -19,28 +20,6 @@ _PREFIX = re.compile(
     r"`?\b(?:Authorization`?:?\s*(?:header\s*)?(?:to\s*|of\s*|as\s*|with\s*)?[`'\"]?)"
     r"(?P<prefix>[A-Z][A-Za-z][A-Za-z-]{2,30})\s+[`'\"<{\[$]*(?:your|the|my|private|api|access|secret|token|key|xxx|[A-Z_]{4,})",
 )
-_PROSE = (
-    (re.compile(r"\b(?:Authorization:?\s*|HTTP )Bearer\b|\bbearer (?:token|auth)", re.IGNORECASE), "bearer"),
-    (re.compile(r"\b(?:personal |fine-grained )?access tokens?\b", re.IGNORECASE), "bearer"),
-    (re.compile(r"\bOAuth ?2(?:\.0)?\b", re.IGNORECASE), "oauth2"),
-    (re.compile(r"\b(?:HTTP )?basic auth(?:entication)?\b", re.IGNORECASE), "basic"),
-    (re.compile(r"\bapi[- _]key\b", re.IGNORECASE), "api_key"),
-)
-_KEY_HEADERS = frozenset(
-    {
-        "xapikey",
-        "apikey",
-        "xapitoken",
-        "apitoken",
-        "xauthtoken",
-        "xaccesstoken",
-        "accesstoken",
-        "xshopifyaccesstoken",
-        "privatetoken",
-    }
-)
-_ALL_NONE = "none"
-
 Requirement = tuple[str, ...]
 """Names of the schemes that are needed together."""
 
@@ -51,12 +30,19 @@ class AuthReader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
         root = reader.resolver.root
-        where = root if reader.is_swagger else reader.resolver.mapping(root.get("components"))
-        declared = where.get("securityDefinitions" if reader.is_swagger else "securitySchemes")
+        resolver = reader.resolver
+        # Each version has its place; documents that were converted by hand keep the other's.
+        places = (
+            resolver.mapping(root.get("components")).get("securitySchemes"),
+            root.get("securityDefinitions"),
+        )
         self.schemes = {
-            str(name): reader.resolver.mapping(node)
-            for name, node in reader.resolver.mapping(declared).items()
+            str(name): scheme
+            for place in places
+            for name, node in resolver.mapping(place).items()
+            if (scheme := resolver.mapping(node))
         }
+        self._by_squash = {squash(name): name for name in self.schemes}
         self._root_security = root.get("security")
         self._made: dict[tuple[Requirement, ...], AuthScheme] = {}
         self.guesses: list[Guess] = []
@@ -65,6 +51,8 @@ class AuthReader:
         """Alternatives as the document has them; [] where the operation is open."""
         given = raw.operation.get("security", self._root_security)
         found = []
+        if type(given) is dict:
+            given = [given]
         for alternative in given if type(given) is list else []:
             if type(alternative) is dict:
                 found.append(
@@ -75,58 +63,71 @@ class AuthReader:
                 )
         return found
 
-    def _alternatives(self, raw: RawOperation) -> tuple[Requirement, ...]:
+    def _alternatives(self, raw: RawOperation) -> tuple[Requirement, ...] | None:
+        """What opens an operation, by scheme name: () where it is open, None where nothing usable is said."""
         given = raw.operation.get("security", self._root_security)
+        if type(given) is dict:
+            given = [given]  # an object instead of a list of them
         if type(given) is not list:
-            return ()
-        return tuple(
-            tuple(n for n in alternative if n in self.schemes)
-            for alternative in given
-            if type(alternative) is dict
-        )
+            return None
+        found: list[Requirement] = []
+        for alternative in given:
+            if type(alternative) is not dict:
+                continue
+            names = [self._known_name(str(name)) for name in alternative]
+            if None not in names or not names:
+                found.append(tuple(name for name in names if name is not None))
+        return tuple(found) if found or not given else None
+
+    def _known_name(self, name: str) -> str | None:
+        """The declared scheme that a requirement means (`api_key` for `apiKey`), or None."""
+        known = name if name in self.schemes else self._by_squash.get(squash(name))
+        if known is None:
+            self._reader.resolver.findings.add(
+                "unknown_scheme", f"the security scheme {name[:60]} is required but not declared", "/security"
+            )
+        return known
 
     def read(self, operations: list[RawOperation]) -> tuple[AuthScheme, list[AuthScheme | None]]:
         """(the API's scheme, per operation the one that differs or None), in the order given."""
         if not self.schemes:
-            return self._from_signs(operations), [None] * len(operations)
+            auth, guess = auth_from_signs(self._reader, operations)
+            self.guesses.extend([guess] if guess is not None else [])
+            return auth, [None] * len(operations)
         each = [self._alternatives(raw) for raw in operations]
         main = self._main(each)
         api = self._scheme(main, self._other_types(each, main))
         own: list[AuthScheme | None] = []
-        for alternatives, raw in zip(each, operations, strict=True):
-            declared = "security" in raw.operation or self._root_security is not None
-            if main in alternatives or not declared:
-                own.append(None)
-            else:
-                own.append(self._for(alternatives))
+        for alternatives in each:
+            is_like_the_api = alternatives is None or main in alternatives
+            own.append(None if is_like_the_api else self._for(alternatives or ()))
         return api, own
 
-    def _main(self, each: list[tuple[Requirement, ...]]) -> Requirement:
+    def _main(self, each: list[tuple[Requirement, ...] | None]) -> Requirement:
         """The requirement that opens most operations; at a tie the one the document names first."""
         counts: Counter[Requirement] = Counter()
         for alternatives in each:
-            counts.update(a for a in dict.fromkeys(alternatives) if a)
+            counts.update(a for a in dict.fromkeys(alternatives or ()) if a)
         if not counts:
-            names = list(self.schemes)
+            best = min(self.schemes, key=lambda n: _RANK.get(self._type(n), 9))
             self.guesses.append(
                 Guess(
                     about="auth",
-                    value=self._type(names[0]),
-                    evidence="schemes are declared but no operation requires one; the first was taken",
+                    value=self._type(best),
+                    evidence=f"schemes are declared but no operation requires one; {best} was taken",
                     confidence=0.6,
                 )
             )
-            best = min(names, key=lambda n: _RANK.get(self._type(n), 9))
             return (best,)
         top = counts.most_common(1)[0][1]
         tied = [requirement for requirement, count in counts.items() if count == top]
         not_basic = [r for r in tied if "basic" not in [self._type(n) for n in r]]
         return (not_basic or tied)[0]
 
-    def _other_types(self, each: list[tuple[Requirement, ...]], main: Requirement) -> list[AuthType]:
+    def _other_types(self, each: list[tuple[Requirement, ...] | None], main: Requirement) -> list[AuthType]:
         found: dict[AuthType, None] = {}
         for alternatives in each:
-            for requirement in alternatives:
+            for requirement in alternatives or ():
                 if requirement and requirement != main:
                     found.setdefault(self._type(requirement[0]))
         for name in self.schemes:
@@ -146,7 +147,7 @@ class AuthReader:
         scheme = self.schemes[name]
         kind = squash(str(scheme.get("type", "")))
         if kind == "http":
-            word = str(scheme.get("scheme", "")).lower()
+            word = str(scheme.get("scheme") or ("bearer" if scheme.get("bearerFormat") else "")).lower()
             return "basic" if word == "basic" else "bearer" if word == "bearer" else "api_key"
         simple: dict[str, AuthType] = {
             "apikey": "api_key", "basic": "basic", "oauth2": "oauth2", "openidconnect": "openid",
@@ -234,50 +235,6 @@ class AuthReader:
         if auth.flows:
             return ", ".join(auth.flows)
         return {"basic": "user name and password", "none": ""}.get(auth.type, auth.openid_url or "")
-
-    def _from_signs(self, operations: list[RawOperation]) -> AuthScheme:
-        """Nothing is declared: `none`, with what header parameters or prose make likely as a guess."""
-        resolver = self._reader.resolver
-        counts: Counter[str] = Counter()
-        for raw in operations:
-            for parameter in self._reader.parameters(raw):
-                if parameter.get("in") in ("header", "query") and squash(parameter["name"]) in (
-                    *_KEY_HEADERS,
-                    "authorization",
-                ):
-                    counts[f"{parameter['in']}:{parameter['name']}"] += 1
-        if counts and counts.most_common(1)[0][1] * 2 >= len(operations):
-            where, _, name = counts.most_common(1)[0][0].partition(":")
-            self.guesses.append(
-                Guess(
-                    about="auth",
-                    value="api_key",
-                    confidence=0.8,
-                    evidence=f"no security scheme is declared; {counts.total()} operations take a {where} parameter {name}",
-                )
-            )
-            header = AuthHeader(name=name, location="query" if where == "query" else "header")
-            return AuthScheme(type="api_key", headers=[header], detail=f"{where} {name} (a parameter)")
-        prose = resolver.text(resolver.mapping(resolver.root.get("info")).get("description"))
-        texts = [
-            prose,
-            *(t for raw in operations[:200] if (t := resolver.text(raw.operation.get("description")))),
-        ]
-        for text in texts:
-            for pattern, kind in _PROSE:
-                found = pattern.search(text)
-                if found is not None:
-                    around = text[max(0, found.start() - 60) : found.end() + 60].replace("\n", " ")
-                    self.guesses.append(
-                        Guess(
-                            about="auth",
-                            value=kind,
-                            confidence=0.4,
-                            evidence=f"no security scheme is declared; prose says: …{around}…",
-                        )
-                    )
-                    return AuthScheme(type="none", detail=f"nothing is declared; prose suggests {kind}")
-        return AuthScheme(type="none", detail="nothing is declared")
 
 
 _RANK: dict[str, int] = {

@@ -90,6 +90,14 @@ class BoundedWriter:
         out["properties"] = {
             str(name): self._node(child, levels - 1, stack) for name, child in properties.items()
         }
+        # `required: true` at the property itself: a habit from before JSON Schema's fourth draft.
+        own = [
+            name
+            for name, child in properties.items()
+            if type(child) is dict and child.get("required") is True
+        ]
+        if own:
+            out["required"] = list(dict.fromkeys([*out.get("required", []), *own]))
         if "required" in out:
             out["required"] = [name for name in out["required"] if name in properties]
             if not out["required"]:

@@ -38,6 +38,7 @@ _NAME_MAPS = frozenset(
 )  # fmt: skip
 """Keys whose value maps free names to nodes: inside them `example` and `x-…` are names like any other."""
 _TEXT_FILES = frozenset({".md", ".markdown", ".txt", ".html"})
+_ENDINGS = (".json", ".yaml", ".yml")
 _AT_ONCE = 16
 
 
@@ -46,26 +47,42 @@ def has_external_refs(data: bytes) -> bool:
     return _EXTERNAL.search(data) is not None
 
 
-def references(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object in `tree` that is a reference, outside of examples and extensions. Iterative."""
-    seen: set[int] = set()
-    waiting: list[tuple[Any, bool]] = [(tree, False)]
-    while waiting:
-        node, holds_names = waiting.pop()
-        if isinstance(node, list):
-            waiting.extend((child, False) for child in node if isinstance(child, dict | list))
-            continue
-        if not isinstance(node, dict) or id(node) in seen:
+def references(tree: Any) -> Iterator[dict[str, Any]]:  # noqa: C901 - one loop, for speed
+    """Every object in `tree` that is a reference, outside of examples and extensions. Iterative.
+
+    This passes over the whole document, and is written for speed.
+    """
+    seen: set[int] = set()  # YAML aliases make one node stand in many places
+    nodes: list[Any] = [tree]
+    maps: list[dict[Any, Any]] = []
+    """Objects whose keys are free names."""
+    while nodes or maps:
+        if maps:
+            node, holds_names = maps.pop(), True
+        else:
+            node, holds_names = nodes.pop(), False
+            if type(node) is list:
+                nodes.extend([child for child in node if type(child) is dict or type(child) is list])
+                continue
+            if type(node) is not dict:
+                continue
+        if id(node) in seen:
             continue
         seen.add(id(node))
-        if isinstance(node.get("$ref"), str):
+        if type(node.get("$ref")) is str:
             yield node
+        if holds_names:
+            nodes.extend([child for child in node.values() if type(child) is dict or type(child) is list])
+            continue
         for key, child in node.items():
-            if not isinstance(child, dict | list):
-                continue
-            if not holds_names and (key in _DATA_KEYS or (isinstance(key, str) and key.startswith("x-"))):
-                continue
-            waiting.append((child, not holds_names and key in _NAME_MAPS and isinstance(child, dict)))
+            kind = type(child)
+            if kind is dict:
+                if key in _NAME_MAPS:
+                    maps.append(child)
+                elif key not in _DATA_KEYS and not (type(key) is str and key.startswith("x-")):
+                    nodes.append(child)
+            elif kind is list and key not in _DATA_KEYS and not (type(key) is str and key.startswith("x-")):
+                nodes.append(child)
 
 
 class Bundler:
@@ -79,10 +96,12 @@ class Bundler:
         self._seen: set[str] = set()
         """Documents that any reference names, the entry document included."""
         self._bytes = 0
+        self._own: Resolver | None = None
 
     async def bundle(self, tree: dict[str, Any], base: str) -> bool:
         """Rewrites `tree` in place; says whether anything changed. Raises SpecError at a limit."""
         base = urldefrag(base)[0]
+        self._own = Resolver(tree)
         documents: dict[str, Any] = {base: tree}
         fresh = {base: tree}
         while fresh:
@@ -115,7 +134,7 @@ class Bundler:
     def _absolute(self, ref: str, url: str, root: str) -> str | None:
         """The document that a reference leads to; None where it stays inside, or may not be followed."""
         document = ref.partition("#")[0].strip()
-        if not document:
+        if not document or self._names_own(ref, url == root):
             return None
         target = urldefrag(urljoin(url, document.replace("\\", "/")))[0]
         self._seen.add(target)
@@ -127,6 +146,16 @@ class Bundler:
             self._findings.add("refused_ref", f"{ref[:120]} was not followed: {problem}")
             return None
         return target
+
+    def _names_own(self, ref: str, is_entry: bool) -> bool:
+        """Whether a reference that looks like a file is a schema of this document: by `$id`, or by its bare name."""
+        if self._own is None or not is_entry or "#" in ref or ref.lower().endswith(_ENDINGS):
+            return False
+        try:
+            self._own.target(ref)
+        except LookupError:
+            return False
+        return True
 
     def _problem(self, target: str, root: str) -> str | None:
         if is_url(target):
@@ -189,6 +218,8 @@ class Bundler:
     def _rewrite(self, node: dict[str, Any], url: str, root: str, own: Resolver | None) -> None:
         ref: str = node["$ref"]
         document, _, pointer = ref.partition("#")
+        if self._names_own(ref, url == root):
+            return
         if not document.strip():
             if url != root and _points_into(own, ref):
                 node["$ref"] = f"#/{PLACE}/{self._names[url]}{pointer}"

@@ -26,6 +26,7 @@ from vitesse_graph.specs.document import SpecDocument
 from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.parse import collector_paused, parse
 from vitesse_graph.specs.recognise import spec_format
+from vitesse_graph.specs.resolve import MAX_CHAIN
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -51,8 +52,9 @@ class Validators:
 class SpecCache:
     """One per process and directory. Safe for several processes on one directory."""
 
-    def __init__(self, directory: Path | str) -> None:
+    def __init__(self, directory: Path | str, max_ref_depth: int = MAX_CHAIN) -> None:
         self.directory = Path(directory)
+        self._max_ref_depth = max_ref_depth
         self._parsed: OrderedDict[tuple[str, str], SpecDocument] = OrderedDict()
         self._running: dict[Any, asyncio.Task[Any]] = {}
 
@@ -70,7 +72,9 @@ class SpecCache:
             raise NotFoundError(
                 f"the specification {digest[:12]} is not in the cache {self.directory}; ingest it again"
             ) from error
-        document = await asyncio.to_thread(build, data, meta.get("spec_url", ""), digest)
+        document = await asyncio.to_thread(
+            build, data, meta.get("spec_url", ""), digest, max_ref_depth=self._max_ref_depth
+        )
         return self.remember(document)
 
     def remember(self, document: SpecDocument) -> SpecDocument:
@@ -158,20 +162,33 @@ class SpecCache:
             _log.warning("the specification cache %s cannot be written: %s", self.directory, error.strerror)
 
 
-def build(data: bytes, spec_url: str, digest: str, findings: Findings | None = None) -> SpecDocument:
-    """Bytes of a bundled document → `SpecDocument` with its index made. Blocks; raises SpecError."""
+def build(
+    data: bytes,
+    spec_url: str,
+    digest: str,
+    findings: Findings | None = None,
+    max_ref_depth: int = MAX_CHAIN,
+) -> SpecDocument:
+    """Bytes of a bundled document → `SpecDocument`. Blocks; raises SpecError."""
     findings = findings if findings is not None else Findings()
     name = spec_url or "the document"
     with collector_paused():
         tree = parse(data, name, findings, max_bytes=max(len(data) * 10, 100_000_000))
-        return from_tree(tree, name, spec_url, digest, findings)
+        return from_tree(tree, name, spec_url, digest, findings, max_ref_depth)
 
 
-def from_tree(tree: Any, name: str, spec_url: str, digest: str, findings: Findings) -> SpecDocument:
-    """A parsed tree → `SpecDocument` with its index made. Blocks; raises SpecError."""
+def from_tree(
+    tree: Any, name: str, spec_url: str, digest: str, findings: Findings, max_ref_depth: int = MAX_CHAIN
+) -> SpecDocument:
+    """A parsed tree → `SpecDocument`. Its operations are counted; the index is made when asked for. Raises SpecError."""
     with collector_paused():
         document = SpecDocument(
-            tree, spec_format=spec_format(tree, name), spec_url=spec_url, digest=digest, findings=findings
+            tree,
+            spec_format=spec_format(tree, name),
+            spec_url=spec_url,
+            digest=digest,
+            findings=findings,
+            max_ref_depth=max_ref_depth,
         )
-        _ = document.spec
+        _ = document.operation_count
     return document

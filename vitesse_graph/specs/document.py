@@ -6,6 +6,7 @@ remember their answers; they may be called from several threads.
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from difflib import get_close_matches
 from functools import cached_property
@@ -13,12 +14,14 @@ from typing import Any
 
 from vitesse_graph.errors import InputError, NotFoundError
 from vitesse_graph.specs.detail import operation_detail
-from vitesse_graph.specs.endpoints import Indexed, Indexer, server_url
+from vitesse_graph.specs.endpoints import Indexed, Indexer
 from vitesse_graph.specs.findings import Findings
 from vitesse_graph.specs.operations import RawOperation, Reader
+from vitesse_graph.specs.parse import collector_paused
 from vitesse_graph.specs.rank import api_words, rank
-from vitesse_graph.specs.resolve import Resolver
+from vitesse_graph.specs.resolve import MAX_CHAIN, Resolver
 from vitesse_graph.specs.schema import SchemaWriter
+from vitesse_graph.specs.servers import base_url
 from vitesse_graph.specs.shapes import dest_shape, source_shape
 from vitesse_graph.state.api_spec import (
     ApiSpec,
@@ -43,16 +46,21 @@ class SpecDocument:
         spec_url: str = "",
         digest: str = "",
         findings: Findings | None = None,
+        max_ref_depth: int = MAX_CHAIN,
     ) -> None:
         self.raw = raw
         self.digest = digest
         self.spec_format = spec_format
         self.spec_url = spec_url
         self._findings = findings if findings is not None else Findings()
-        self._reader = Reader(Resolver(raw, self._findings), is_swagger=spec_format.startswith("swagger"))
+        self._reader = Reader(
+            Resolver(raw, self._findings, max_ref_depth), is_swagger=spec_format.startswith("swagger")
+        )
         info = self._reader.resolver.mapping(raw.get("info"))
         self._title = self._reader.resolver.text(info.get("title")).strip()
         self._indexer = Indexer(self._reader, self._title, spec_url)
+        self._lock = threading.Lock()
+        self._made: tuple[list[Indexed], AuthScheme] | None = None
         self._details: dict[str, OperationDetail] = {}
         self._sources: dict[str, SourceShape] = {}
         self._dests: dict[str, DestShape] = {}
@@ -63,6 +71,11 @@ class SpecDocument:
         spec = self._base
         spec.warnings = self._findings.list()
         return spec
+
+    @property
+    def operation_count(self) -> int:
+        """How many operations there are, without the index."""
+        return len(self._operations[0])
 
     def operation(self, key: str) -> OperationDetail:
         """One operation, resolved: schemas self-contained. Raises NotFoundError."""
@@ -105,7 +118,10 @@ class SpecDocument:
 
     @cached_property
     def _indexed(self) -> tuple[list[Indexed], AuthScheme]:
-        return self._indexer.index(self._operations[0])
+        with self._lock, collector_paused():
+            if self._made is None:  # `cached_property` alone lets two threads in
+                self._made = self._indexer.index(self._operations[0])
+            return self._made
 
     @property
     def _index(self) -> list[Indexed]:
@@ -154,16 +170,17 @@ class SpecDocument:
         operations, unreadable = self._operations
         index, auth = self._indexed
         guesses = [*self._indexer.guesses, *_pagination_guesses(index)]
-        base_url = self._base_url(guesses)
+        address, guess = base_url(resolver, self.spec_url)
+        guesses += [guess] if guess is not None else []
         version = info.get("version")
         limit = self._rate_limit(guesses)
         if not operations and not unreadable and not self.webhooks:
             self._findings.add("no_operations", "the document describes no operation", "/paths")
         return ApiSpec(
-            api_name=self._title or base_url.split("://", 1)[-1].split("/", 1)[0] or "unnamed API",
+            api_name=self._title or address.split("://", 1)[-1].split("/", 1)[0] or "unnamed API",
             version=str(version) if version is not None and not isinstance(version, dict | list) else "",
             description=resolver.text(info.get("description"))[:2000],
-            base_url=base_url,
+            base_url=address,
             spec_url=self.spec_url,
             spec_format=self.spec_format,
             auth=self._stated_auth() or auth,
@@ -172,6 +189,7 @@ class SpecDocument:
             unreadable_operations=unreadable,
             endpoints=[indexed.endpoint for indexed in index],
             guesses=guesses,
+            webhooks=self.webhooks,
             digest=self.digest,
         )
 
@@ -190,6 +208,12 @@ class SpecDocument:
         if type(stated) is dict:
             return RateLimit.model_validate(stated)
         limit = self._indexer.limits.for_api()
+        announced = list(self._indexer.limits.announced)
+        if announced:
+            evidence = f"answers carry {', '.join(announced[:4])}; the numbers come with each call"
+            guesses.append(
+                Guess(about="rate_limit.header", value=announced[0], evidence=evidence, confidence=0.9)
+            )
         if limit is not None and limit.evidence.startswith("description"):
             guesses.append(
                 Guess(
@@ -200,34 +224,6 @@ class SpecDocument:
                 )
             )
         return limit
-
-    def _base_url(self, guesses: list[Guess]) -> str:
-        resolver = self._reader.resolver
-        servers = resolver.deref(self.raw.get("servers"))
-        if type(servers) is list and servers:
-            url = server_url(resolver.mapping(servers[0]), self.spec_url)
-            if url:
-                return url
-        host = self.raw.get("host")
-        base_path = self.raw.get("basePath")
-        path = base_path.rstrip("/") if type(base_path) is str else ""
-        if type(host) is str and host:
-            schemes = self.raw.get("schemes")
-            names = [s for s in schemes if type(s) is str] if type(schemes) is list else []
-            scheme = "https" if not names or "https" in names else names[0]
-            return f"{scheme}://{host}{path}"
-        if self.spec_url.startswith(("http://", "https://")):
-            origin = "/".join(self.spec_url.split("/", 3)[:3])
-            guesses.append(
-                Guess(
-                    about="base_url",
-                    value=origin + path,
-                    evidence="the document names no server; taken from where it was read",
-                    confidence=0.5,
-                )
-            )
-            return origin + path
-        return path
 
 
 def _tolerant(key: str) -> str:

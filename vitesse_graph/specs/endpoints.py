@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
 from vitesse_graph.errors import InputError
 from vitesse_graph.specs.auth import AuthReader
-from vitesse_graph.specs.identity import id_field
+from vitesse_graph.specs.identity import id_field, incremental
 from vitesse_graph.specs.limits import LimitReader
 from vitesse_graph.specs.operations import Body, RawOperation, Reader, is_json
-from vitesse_graph.specs.pagination import Knob, detect, may_page, part_of
+from vitesse_graph.specs.pagination import Knob, announces_more, declared, detect, may_page, part_of
 from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import ends_in_parameter, resource, role
+from vitesse_graph.specs.servers import server_urls
 from vitesse_graph.specs.words import squash
 from vitesse_graph.state.api_spec import AuthScheme, Endpoint, Guess, Pagination
 
@@ -107,7 +107,9 @@ class Indexer:
         if schema is None:
             return None, None
         if not pages and ends_in_parameter(raw.path) and reader.flattener.type_of(schema) != "array":
-            return None, None
+            pages = announces_more(reader.flattener.properties(schema))
+            if not pages:
+                return None, None
         records = find_records(reader.flattener, schema, noun)
         if records is None or not self._is_list(raw, records, pages=pages, sized=sized):
             return None, None
@@ -122,7 +124,19 @@ class Indexer:
             id_field=id_field(reader.flattener, records.item, noun),
             in_body=in_body,
         )
-        return records, pagination
+        if pagination.style == "none" and pagination.page_size_param:
+            pagination = self._by_time(raw, records, noun, pagination)
+        return records, declared(raw.operation, pagination)
+
+    def _by_time(self, raw: RawOperation, records: Records, noun: str, found: Pagination) -> Pagination:
+        """A list that is cut off at a page size and has only a `since` to go on: by the last record's time."""
+        reader = self._reader
+        since = incremental(
+            reader.flattener, reader.parameters(raw), reader.parameter_schema, records.item, noun
+        )
+        if since is None or since.field is None or since.location != "query":
+            return found
+        return found.evolve(style="timestamp", params=[since.param], next_from=f"last_item:{since.field}")
 
     def _is_list(self, raw: RawOperation, records: Records, *, pages: bool, sized: bool) -> bool:
         if raw.method == "POST":
@@ -137,9 +151,13 @@ class Indexer:
         reader = self._reader
         knobs = []
         for parameter in reader.parameters(raw):
-            if parameter.get("in") == "query" and may_page(parameter["name"]):
+            if parameter.get("in") != "query":
+                continue
+            if may_page(parameter["name"]):
                 schema = reader.flattener.flat(reader.parameter_schema(parameter))
-                knobs.extend(_knobs(reader, parameter["name"], schema, parameter.get("description")))
+                knobs.extend(_knobs(reader, parameter, schema))
+            elif "schema" in parameter and reader.flattener.type_of(parameter["schema"]) == "object":
+                knobs.extend(_exploded(reader, parameter))
         return knobs
 
     def _body_knobs(self, bodies: list[Body]) -> list[Knob]:
@@ -169,18 +187,40 @@ class Indexer:
         return headers
 
     def _own_server(self, raw: RawOperation) -> str | None:
-        servers = raw.operation.get("servers", raw.item.get("servers"))
-        if type(servers) is not list or not servers:
-            return None
-        return server_url(self._reader.resolver.mapping(servers[0]), self._spec_url) or None
+        given = raw.operation.get("servers", raw.item.get("servers"))
+        urls = server_urls(self._reader.resolver, given, self._spec_url) if given else []
+        return urls[0] if urls else None
 
 
-def _knobs(reader: Reader, name: str, schema: dict[str, Any], description: Any) -> list[Knob]:
+def _knobs(reader: Reader, parameter: dict[str, Any], schema: dict[str, Any]) -> list[Knob]:
     """One parameter as a knob; an object in `deepObject` style (`page[cursor]`) as one per property."""
-    inner = reader.flattener.properties(schema)
-    if inner and squash(name) in ("page", "pagination", "paging"):
-        return [Knob(f"{name}[{key}]", reader.flattener.flat(node)) for key, node in inner.items()]
-    return [Knob(name, schema, description if type(description) is str else "")]
+    name, said = parameter["name"], parameter.get("description")
+    description = said if type(said) is str else ""
+    flattener = reader.flattener
+    inner = flattener.properties(schema)
+    for choice in flattener.choices(schema) if not inner else ():
+        inner = inner or flattener.properties(choice)
+    if not inner:
+        return [Knob(name, schema, description)]
+    if squash(name) in ("page", "pagination", "paging"):
+        knobs = [Knob(f"{name}[{key}]", flattener.flat(node)) for key, node in inner.items()]
+        # `page` is a number or an object: then the object's cursor is the surer way.
+        is_either = flattener.type_of(schema) != "object" and not any(part_of(k) == "cursor" for k in knobs)
+        return [*knobs, Knob(name, schema, description)] if is_either else knobs
+    return _exploded(reader, parameter)
+
+
+def _exploded(reader: Reader, parameter: dict[str, Any]) -> list[Knob]:
+    """An object in a query without a style of its own (`pageable`): its properties are the parameters."""
+    if parameter.get("style", "form") != "form" or parameter.get("explode") is False:
+        return []
+    flattener = reader.flattener
+    return [
+        Knob(name, flat, reader.resolver.text(flat.get("description")))
+        for name, node in flattener.properties(reader.parameter_schema(parameter)).items()
+        if may_page(name)
+        for flat in [flattener.flat(node)]
+    ]
 
 
 def content_types(bodies: list[Body]) -> list[str]:
@@ -194,29 +234,6 @@ def content_types(bodies: list[Body]) -> list[str]:
 
     names = [b.content_type for b in bodies]
     return names if len(names) < 2 else sorted(dict.fromkeys(names), key=order)
-
-
-def server_url(server: dict[str, Any], spec_url: str) -> str:
-    """The address of one server object: variables replaced by their defaults, relative ones resolved.
-
-    A variable without a default stays in braces: it is for a person to fill in.
-    """
-    url = server.get("url")
-    if type(url) is not str:
-        return ""
-    variables = server.get("variables")
-    if type(variables) is dict:
-        for name, variable in variables.items():
-            default = variable.get("default") if type(variable) is dict else None
-            if default is not None and default != "":
-                url = url.replace(f"{{{name}}}", str(default))
-    url = url.strip()
-    if not re.match(r"^[A-Za-z{][\w+.{}-]*://", url):
-        if spec_url.startswith(("http://", "https://")):
-            url = urljoin(spec_url, url)
-        elif url.startswith("//"):
-            url = f"https:{url}"
-    return url.rstrip("/")
 
 
 def _first_sentence(text: str) -> str:

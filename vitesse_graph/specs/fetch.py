@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from vitesse_graph.errors import InputError, RefusedAddress, SpecError, UpstreamError
-from vitesse_graph.http import MAX_REDIRECTS, AddressPolicy, guarded_httpx, is_inner, origin_of
+from vitesse_graph.http import AddressPolicy, guarded_httpx, is_inner, origin_of
 from vitesse_graph.settings import Settings
 from vitesse_graph.specs.parse import gunzip, to_utf8
 
@@ -136,7 +136,7 @@ class Fetcher:
             ) from error
         except httpx.TooManyRedirects as error:
             raise UpstreamError(
-                f"{_brief(url)} redirects more than {MAX_REDIRECTS} times (fixed limit); give the final address",
+                f"{_brief(url)} redirects more than {self._settings.max_redirects} times; VITESSE_MAX_REDIRECTS raises the limit",
                 is_transient=False,
             ) from error
         except httpx.InvalidURL as error:
@@ -151,7 +151,10 @@ class Fetcher:
         client = self._clients.get(policy)
         if client is None:
             client = self._clients[policy] = guarded_httpx(
-                policy, follow_redirects=True, timeout=self._settings.fetch_timeout_seconds
+                policy,
+                max_redirects=self._settings.max_redirects,
+                follow_redirects=True,
+                timeout=self._settings.fetch_timeout_seconds,
             )
         headers = {"accept": ACCEPT, "accept-encoding": "gzip"}
         if etag is not None:

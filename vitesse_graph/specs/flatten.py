@@ -6,12 +6,27 @@ an `allOf` diamond costs each node once.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from vitesse_graph.specs.resolve import Resolver
 
+_NULL_WORDS = frozenset({"type", "nullable", "description", "title"})
 _EMPTY: dict[str, Any] = {}
 _TYPES = frozenset({"string", "integer", "number", "boolean", "object", "array", "null"})
+
+
+def name_of(key: Any) -> str:
+    """A key as the name that was meant: YAML reads `1:`, `true:` and `null:` as something else."""
+    return key if type(key) is str else json.dumps(key, default=str)
+
+
+def _is_null(choice: dict[str, Any]) -> bool:
+    """`{type: "null"}`, or what stands for it before OpenAPI 3.1: `{type: object, nullable: true}` and no more."""
+    kind = choice.get("type")
+    if kind == "null" or kind == ["null"] or choice.get("enum") == [None]:
+        return True
+    return choice.get("nullable") is True and kind in (None, "object") and set(choice) <= _NULL_WORDS
 
 
 class Flattener:
@@ -20,6 +35,7 @@ class Flattener:
     def __init__(self, resolver: Resolver) -> None:
         self.resolver = resolver
         self._known: dict[int, dict[str, Any]] = {}
+        self._named: dict[int, dict[str, Any]] = {}
 
     def flat(self, node: Any) -> dict[str, Any]:
         """`properties` and `required` merged over references and allOf; the outermost wins elsewhere.
@@ -92,7 +108,7 @@ class Flattener:
         for key in ("anyOf", "oneOf"):
             choice = part.get(key)
             if type(choice) is list and choice:
-                real = [c for c in choice if not (type(c) is dict and c.get("type") == "null")]
+                real = [c for c in choice if not (type(c) is dict and _is_null(c))]
                 if len(real) == 1 and type(real[0]) is dict:
                     return real[0], len(choice) > 1
         return None
@@ -110,7 +126,17 @@ class Flattener:
     def properties(self, node: Any) -> dict[str, Any]:
         """Name → raw schema node of an object's properties; {} where it has none."""
         found = self.flat(node).get("properties")
-        return self.resolver.mapping(found) if type(found) is dict else {}
+        if type(found) is not dict:
+            return {}
+        named = self._named.get(id(found))
+        if named is None:
+            named = self.resolver.mapping(found)
+            for name in named:
+                if type(name) is not str:
+                    named = {name_of(key): child for key, child in named.items()}
+                    break
+            self._named[id(found)] = named
+        return named
 
     def type_of(self, node: Any) -> str:
         """The JSON type, null left aside; guessed from keywords where none is named; "" if unknown."""

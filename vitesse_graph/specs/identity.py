@@ -34,15 +34,23 @@ _MADE = (
     "date",
     "timestamp",
     "time",
+    "ts",
 )
+_RECORD_HOLDERS = ("resource", "node", "source", "record", "item", "entity", "object", "attributes")
+"""Names under which an item holds the record proper (FHIR, GraphQL-like edges, search hits)."""
+_LEVELS = ("attributes", "properties", "fields", "metadata", "meta")
 _FILTERS = re.compile(
     r"^(?:(?:filter|q|where)_?)?(?P<what>updated|modified|changed|last_?modified|last_?updated|date_?modified|date_?updated|created)"
     r"(?:_?(?:at|on|date|time|datetime|utc))*_?(?P<how>min|since|after|from|gte?|ge|start|begin)$"
 )
 _SINCE = re.compile(
-    r"^(?:if_modified_since|(?:modified|updated|changed|created)_?(?:since|after|from)|(?:min|from|start)_?(?:updated|modified|created)(?:_?(?:at|on|time|date))?|since|since_?(?:date|time)|begin_?time|start_?(?:time|date)|from_?date|updated_?at_?min)$"
+    r"^(?:if_modified_since|(?:modified|updated|changed|created)_?(?:since|after|from)|(?:min|from|start)_?(?:updated|modified|created)(?:_?(?:at|on|time|date))?|since|oldest|since_?(?:date|time)|begin_?time|start_?(?:time|date)|from_?date|updated_?at_?min)$"
 )
 _RANGE = ("gte", "gt", "min", "after", "from", "since", "start")
+
+
+Levels = list[tuple[str, Any]]
+"""(prefix, raw schema node): where fields of a record may lie."""
 
 
 def id_field(flattener: Flattener, item: Any, noun: str, depth: int = 0) -> str | None:
@@ -86,6 +94,9 @@ def id_field(flattener: Flattener, item: Any, noun: str, depth: int = 0) -> str 
     first = next(iter(properties))
     if first in ids or len(ids) == 1:
         return ids[0]
+    inside = _inner_id(flattener, properties, own, last)
+    if inside is not None:
+        return inside
     meta = next((n for n in properties if squash(n) in ("metadata", "sys", "system")), None)
     if meta is not None:
         inner = {squash(name): name for name in flattener.properties(properties[meta])}
@@ -95,25 +106,44 @@ def id_field(flattener: Flattener, item: Any, noun: str, depth: int = 0) -> str 
     return None
 
 
-def natural_keys(flattener: Flattener, node: Any, prefix: str = "", limit: int = 4) -> list[str]:
-    """Paths of natural keys of a record, best first; also those inside `attributes` and `properties`."""
+def _inner_id(flattener: Flattener, properties: dict[str, Any], own: str, last: str) -> str | None:
+    """The id where each item is a wrapping of the record: `customer.id`, `resource.id`, `transaction_info.transaction_id`."""
+    for name, child in properties.items():
+        if flattener.type_of(child) != "object":
+            continue
+        inner = {squash(n): n for n in flattener.properties(child)}
+        holds_record = squash(name) in (own, last, *_RECORD_HOLDERS)
+        for wanted in ("id", "uuid", "key") if holds_record else ():
+            if wanted in inner:
+                return f"{name}.{inner[wanted]}"
+        for wanted in (f"{own}id", f"{last}id"):
+            if wanted in inner and len(wanted) > 2:
+                return f"{name}.{inner[wanted]}"
+    return None
+
+
+def natural_keys(
+    flattener: Flattener, node: Any, noun: str = "", prefix: str = "", limit: int = 4
+) -> list[str]:
+    """Paths of natural keys of a record, best first; also those one level down, inside `attributes` or what the record is called."""
     found: list[tuple[int, str]] = []
     properties = flattener.properties(node)
     if not properties:
         node = next(iter(flattener.choices(node)), None)
+    levels = [path for path, _ in _levels(flattener, node, noun)[1:]] if not prefix else []
     for name, child in flattener.properties(node).items():
         short = squash(name)
         kind = flattener.type_of(child)
         if short in NATURAL_KEYS and kind in ("string", "integer", ""):
             found.append((NATURAL_KEYS.index(short), f"{prefix}{name}"))
-        elif short in ("attributes", "properties") and not prefix and kind == "object":
-            inner = natural_keys(flattener, child, f"{name}.", limit)
+        elif f"{name}." in levels:
+            inner = natural_keys(flattener, child, prefix=f"{name}.", limit=limit)
             found.extend((NATURAL_KEYS.index(squash(path.rsplit(".", 1)[-1])), path) for path in inner)
     return [path for _, path in sorted(found)][:limit]
 
 
 def incremental(
-    flattener: Flattener, parameters: list[dict[str, Any]], schema_of: Any, item: Any
+    flattener: Flattener, parameters: list[dict[str, Any]], schema_of: Any, item: Any, noun: str = ""
 ) -> Incremental | None:
     """The parameter by which only changed records are read, and the field its next value comes from.
 
@@ -121,6 +151,7 @@ def incremental(
     those on the time of creation (which never see an update).
     """
     best: tuple[int, Incremental] | None = None
+    levels = _levels(flattener, item, noun)
     for parameter in parameters:
         where = parameter.get("in")
         if where not in ("query", "header"):
@@ -132,7 +163,7 @@ def incremental(
         name, about_change = found
         description = parameter.get("description")
         text = description if type(description) is str else ""
-        field = _named_field(flattener, item, text) or _field(flattener, item, about_change)
+        field = _named_field(levels, flattener, text) or _field(levels, flattener, about_change)
         if field is not None and squash(field.rsplit(".", 1)[-1]) in _MADE:
             about_change = False
         rank = (0 if about_change else 2) + (0 if field is not None else 1)
@@ -167,22 +198,22 @@ def _as_filter(
     return None
 
 
-def _named_field(flattener: Flattener, item: Any, description: str) -> str | None:
+def _named_field(levels: Levels, flattener: Flattener, description: str) -> str | None:
     """The record's time field that a filter's description names (`created_at`), if it names one only."""
     words = set(re.findall(r"[A-Za-z]+_[A-Za-z_]+|[a-z]+[A-Z]\w+", description))
     found = [
         prefix + name
-        for prefix, node in _levels(flattener, item)
+        for prefix, node in levels
         for name in flattener.properties(node)
         if name in words and squash(name) in (*_CHANGED, *_MADE)
     ]
     return found[0] if len(found) == 1 else None
 
 
-def _field(flattener: Flattener, item: Any, about_change: bool) -> str | None:
+def _field(levels: Levels, flattener: Flattener, about_change: bool) -> str | None:
     """The record's field that the filter compares with; looks into `attributes` too."""
     for names in (_CHANGED, _MADE) if about_change else (_MADE, ()):
-        for prefix, node in _levels(flattener, item):
+        for prefix, node in levels:
             short = {squash(name): name for name in flattener.properties(node)}
             for wanted in names:
                 if wanted in short:
@@ -190,10 +221,14 @@ def _field(flattener: Flattener, item: Any, about_change: bool) -> str | None:
     return None
 
 
-def _levels(flattener: Flattener, item: Any) -> list[tuple[str, Any]]:
+def _levels(flattener: Flattener, item: Any, noun: str = "") -> list[tuple[str, Any]]:
+    """The record, and what of it lies one level down; where it has no id of its own, also what it wraps."""
     levels = [("", item)]
-    for name, child in flattener.properties(item).items():
-        if squash(name) in ("attributes", "properties", "metadata") and flattener.type_of(child) == "object":
+    properties = flattener.properties(item)
+    is_wrapping = not any(squash(name) in ("id", "uuid", "key") for name in properties)
+    names = (*_LEVELS, *_RECORD_HOLDERS, squash(noun)) if is_wrapping else _LEVELS
+    for name, child in properties.items():
+        if squash(name) in names and flattener.type_of(child) == "object":
             levels.append((f"{name}.", child))
     return levels
 

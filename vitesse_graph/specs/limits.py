@@ -70,6 +70,10 @@ def _may_tell(text: str) -> bool:
 class LimitReader:
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
+        self._said_by: dict[int, RateLimit | None] = {}
+        """What a response or header says, by node: thousands of operations share one."""
+        self.announced: dict[str, None] = {}
+        """Names of the headers by which the API tells its limits at run time."""
 
     def for_api(self) -> RateLimit | None:
         """The limit of the whole API: an extension at the root or in `info`, or prose of its description."""
@@ -86,9 +90,7 @@ class LimitReader:
         if found is None:
             text = raw.operation.get("description")
             found = self._prose(text) if type(text) is str else None
-        if found is None:
-            found = self._from_429(raw)
-        return found
+        return found or self._from_responses(raw)
 
     def _extension(self, holder: dict[str, Any]) -> RateLimit | None:
         """`x-ratelimit…` in any of the shapes seen: a text, {burst, steady}, {limit, period}."""
@@ -117,16 +119,49 @@ class LimitReader:
                     return found
         return None
 
-    def _from_429(self, raw: RawOperation) -> RateLimit | None:
-        responses = self._reader.resolver.mapping(raw.operation.get("responses"))
+    def _from_responses(self, raw: RawOperation) -> RateLimit | None:
+        """What the 429 answer says, else what a `RateLimit…` header of any answer is described as."""
+        resolver = self._reader.resolver
+        responses = resolver.mapping(raw.operation.get("responses"))
         node = responses.get("429", responses.get(429))
-        if node is None:
-            return None
-        text = self._reader.resolver.text(self._reader.resolver.mapping(node).get("description"))
-        found = self._prose(text) if text else None
-        if found is not None:
-            found.evidence = f"429 {found.evidence}"
-        return found
+        if node is not None:
+            key = id(node)
+            if key not in self._said_by:
+                text = resolver.text(resolver.mapping(node).get("description"))
+                found = self._prose(text) if text else None
+                if found is not None:
+                    found.evidence = f"429 {found.evidence}"
+                self._said_by[key] = found or self._from_headers(resolver.mapping(node))
+            if self._said_by[key] is not None:
+                return self._said_by[key]
+        for status, node in responses.items():
+            if str(status)[:1] != "2":
+                continue
+            response = resolver.mapping(node)
+            if "headers" in response:
+                return self._from_headers(response)
+        return None
+
+    def _from_headers(self, response: dict[str, Any]) -> RateLimit | None:
+        """`X-RateLimit-Limit: 5000 requests per hour …`, by its description or its schema's."""
+        resolver = self._reader.resolver
+        for name, node in resolver.mapping(response.get("headers")).items():
+            short = squash(str(name))
+            if "ratelimit" not in short and "throttl" not in short:
+                continue
+            self.announced.setdefault(str(name))
+            key = id(node)
+            if key not in self._said_by:
+                header = resolver.mapping(node)
+                schema = resolver.mapping(header.get("schema"))
+                texts = (header.get("description"), schema.get("description"))
+                found = next((f for t in texts if type(t) is str and (f := self._prose(t))), None)
+                if found is not None:
+                    found.evidence = f"header {name}: {found.evidence.removeprefix('description: ')}"
+                self._said_by[key] = found
+            if self._said_by[key] is not None:
+                return self._said_by[key]
+        return None
 
 
 def _from_value(value: Any, key: str) -> RateLimit | None:

@@ -153,8 +153,13 @@ class _Load:
             data = await asyncio.to_thread(_dump, tree, name)
             digest = hashlib.sha256(data).hexdigest()
             fetched = None  # its validators speak of one part, or of the document without the overlay
-        building = asyncio.to_thread(from_tree, tree, name, shown, digest, self._findings)
+        building = asyncio.to_thread(
+            from_tree, tree, name, shown, digest, self._findings, self._settings.max_ref_depth
+        )
         document, _ = await asyncio.gather(building, self._keep(data, digest, shown, fetched, asked))
+        if self._overlay is not None:
+            # A correction that does not fit is said here, where the overlay was given.
+            await asyncio.to_thread(lambda: document.spec)
         return self._cache.remember(document) if self._cache is not None else document
 
     def _parse(self, data: bytes, name: str) -> Any:

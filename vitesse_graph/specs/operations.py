@@ -15,20 +15,8 @@ from vitesse_graph.specs.resolve import Resolver
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 _SUCCESS: tuple[str | int, ...] = (
-    "200",
-    200,
-    "201",
-    201,
-    "202",
-    202,
-    "203",
-    203,
-    "206",
-    206,
-    "2XX",
-    "2xx",
-    "default",
-)
+    "200", 200, "201", 201, "202", 202, "203", 203, "206", 206, "207", 207, "2XX", "2xx",
+)  # fmt: skip
 """Statuses of success, the likeliest first; YAML may have read them as numbers."""
 _FORM = "application/x-www-form-urlencoded"
 
@@ -81,9 +69,19 @@ class Reader:
                 "odd_paths", f"`paths` is a {type(paths).__name__}; no operation could be read", "/paths"
             )
             return [], ["paths"]
-        for path, node in (paths or {}).items():
+        paths = paths or {}
+        for path, node in paths.items():
             if type(path) is not str or path.startswith("x-"):
                 continue
+            if not path.startswith(("/", "http:", "https:")):
+                findings.add(
+                    "odd_path",
+                    f"{path} does not begin with a slash; read as /{path}",
+                    f"/paths/{escape(path)}",
+                )
+                if f"/{path}" in paths:
+                    continue
+                path = f"/{path}"
             item = self._path_item(path, node, unreadable, findings)
             if item is not None:
                 self._take(path, item, found, unreadable, findings)
@@ -228,7 +226,11 @@ class Reader:
         """(response object, raw schema node) of what a successful call returns; ({}, None) if unsaid."""
         responses = self.resolver.mapping(raw.operation.get("responses"))
         response: dict[str, Any] | None = None
-        for status in _SUCCESS:
+        statuses = [status for status in _SUCCESS if status in responses]
+        if not statuses:
+            statuses = [status for status in responses if str(status).startswith("2")] or ["default"]
+            # Where a success is described, `default` is what errors look like.
+        for status in statuses:
             if status not in responses:
                 continue
             node = responses[status]

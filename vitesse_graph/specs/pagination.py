@@ -52,12 +52,17 @@ _NEXT_VALUES = (
 _NEXT_URLS = (
     "nextpageuri", "nextpageurl", "nexturl", "nexturi", "nextlink", "odatanextlink", "nexthref", "nextrecordsurl",
 )  # fmt: skip
+_VAGUE = ("next", "nextpage")
 _HOLDERS = (
     "paging", "pagination", "links", "meta", "metadata", "cursors", "next", "nextpage", "pages", "page", "pageinfo",
     "responsemetadata", "cursor", "listmetadata", "responsemeta", "paginginfo", "data",
+    "additionaldata", "result", "response", "d", "listinfo",
 )  # fmt: skip
 _HAS_MORE = (
     "hasmore",
+    "hasmoreitems",
+    "moreavailable",
+    "moreitemsincollection",
     "hasnext",
     "hasnextpage",
     "hasmorepages",
@@ -66,6 +71,10 @@ _HAS_MORE = (
     "morerecords",
     "istruncated",
 )
+_ANNOUNCING = frozenset({*_NEXT_VALUES, *_NEXT_URLS, *_HAS_MORE, "next", "nextpage", "pagelen"}) - {
+    "more",
+    "continue",
+}
 _TOTAL = (
     "total",
     "totalcount",
@@ -75,9 +84,17 @@ _TOTAL = (
     "totalsize",
     "totalelements",
     "itemcount",
+    "odatacount",
 )
 _OPAQUE = re.compile(r"\b(opaque|cursor|token|pagination key)\b", re.IGNORECASE)
 _NUMBERED = re.compile(r"\bpage (number|index)\b|\bnumber of the page\b|\bwhich page\b", re.IGNORECASE)
+_SECRET = re.compile(r"\b(auth\w*|access|api|credentials?|secret|scopes?|login|session)\b", re.IGNORECASE)
+_PAGING = re.compile(r"\b(pages?|paging|paginat\w+|next|cursor|continu\w+|results?)\b", re.IGNORECASE)
+_FROM_ZERO = re.compile(
+    r"\b(?:zero|0)[- ](?:based|indexed)|\b(?:starts?|starting|begins?|counted|counting|numbered) (?:at|from|with) (?:0|zero)\b"
+    r"|\(0\.\.N\)|\bfirst page (?:is|has number|being) (?:0|zero)\b",
+    re.IGNORECASE,
+)
 _MAXIMUM = re.compile(
     r"\b(?:max(?:imum)?(?: (?:is|of|value|allowed|page size|number))*|up to|at most|between 1 and|1 to|1\s*[-–]|no more than|limited to)"
     r"[:\s`*]*([1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]{0,4})\b",
@@ -114,6 +131,8 @@ def part_of(knob: Knob) -> Part | None:
     kind = knob.schema.get("type")
     if kind == "boolean" or kind == "array":
         return None
+    if name == "token" and (_SECRET.search(knob.description) or not _PAGING.search(knob.description)):
+        return None  # far more often a credential than a position
     if part == "offset" and kind == "string" and _OPAQUE.search(knob.description):
         return "cursor"
     if part == "offset" and name in ("from", "start") and kind == "string":
@@ -131,6 +150,11 @@ def may_page(name: str) -> bool:
     """A quick look at a parameter's name: whether it is worth a closer one for paging."""
     short = squash(name)
     return short in _PART_OF or short.startswith(("page", "use"))
+
+
+def announces_more(properties: dict[str, Any]) -> bool:
+    """Whether an answer says by itself that there may be further pages (`next`, `has_more`, `pagelen`)."""
+    return any(squash(name) in _ANNOUNCING for name in properties)
 
 
 def detect(
@@ -151,7 +175,7 @@ def detect(
             parts.setdefault(part, []).append(knob)
     _demote_switched(parts, knobs)
     properties = flattener.properties(response) if items_at else {}
-    following = _next_in(flattener, properties)
+    following = _next_in(flattener, properties) or _echoed(flattener, properties, parts.get("cursor", []))
     fields: dict[str, Any] = {
         "items_at": items_at,
         "params_in": "body" if in_body else "query",
@@ -159,6 +183,7 @@ def detect(
         "total_from": _named(flattener, properties, _TOTAL, "integer"),
         **_size(parts),
     }
+    _promote_token(parts, following)
     if parts.get("cursor"):
         fields["style"] = "cursor"
         fields["params"] = [k.name for part in _MOVING for k in parts.get(part, [])]
@@ -167,14 +192,52 @@ def detect(
         counted = parts.get("page") or parts["offset"]
         fields["style"] = "page" if parts.get("page") else "offset"
         fields["params"] = [k.name for k in counted]
-        if 0 in (counted[0].schema.get("default"), counted[0].schema.get("minimum")) and parts.get("page"):
+        if parts.get("page") and _starts_at_zero(counted[0]):
             fields["first_page"] = 0
         fields |= _link(following, has_link_header)
     elif has_link_header:
         fields |= {"style": "link_header", **_link(following, has_link_header)}
-    elif following is not None and following.is_url:
-        fields |= {"style": "cursor", **_link(following, has_link_header)}
+    elif following is not None and (following.is_url or squash(following.at).endswith(_VAGUE)):
+        # No parameter could carry it: then what stands under `next` is followed as it is.
+        fields |= {"style": "cursor", "next_from": following.at, "next_is_url": True}
     return Pagination(**fields)
+
+
+def _echoed(flattener: Flattener, properties: dict[str, Any], cursors: list[Knob]) -> Next | None:
+    """An answer's property that is called exactly as the parameter it is for (`Marker`)."""
+    called = {squash(knob.name) for knob in cursors}
+    for name, child in properties.items():
+        if squash(name) in called and flattener.type_of(child) == "string":
+            return Next(name, is_url=False)
+    return None
+
+
+def _promote_token(parts: dict[Part, list[Knob]], following: Next | None) -> None:
+    """An `offset` that is a text and comes back in the answer (`next_offset`) is a cursor."""
+    counted = parts.get("offset")
+    if not counted or parts.get("cursor") or parts.get("page") or following is None or following.is_url:
+        return
+    if counted[0].schema.get("type") == "string":
+        parts["cursor"] = parts.pop("offset")
+
+
+def _starts_at_zero(knob: Knob) -> bool:
+    if knob.schema.get("default") == 1 or knob.schema.get("minimum") == 1:
+        return False
+    if any(type(knob.schema.get(word)) is int and knob.schema[word] == 0 for word in ("default", "minimum")):
+        return True
+    return _FROM_ZERO.search(knob.description[:600]) is not None
+
+
+def declared(operation: dict[str, Any], found: Pagination) -> Pagination:
+    """What an extension states outright: `x-ms-pageable` names the property with the next page's URL."""
+    stated = operation.get("x-ms-pageable")
+    name = stated.get("nextLinkName") if type(stated) is dict else None
+    if type(name) is not str or not name:
+        return found
+    at = name if found.next_from is None or not found.next_from.endswith(name) else found.next_from
+    params = found.params if found.style == "cursor" else []
+    return found.evolve(style="cursor", params=params, next_from=at, next_is_url=True)
 
 
 def _link(following: Next | None, has_link_header: bool) -> dict[str, Any]:
@@ -214,7 +277,15 @@ def _size(parts: dict[Part, list[Knob]]) -> dict[str, Any]:
     sizes = parts.get("size")
     if not sizes:
         return {}
-    knob = sizes[0] if len(sizes) == 1 else min(sizes, key=lambda k: _SIZE_ORDER.get(squash(k.name), 99))
+    # `page[size]` goes with `page[after]`, even where a `per_page` stands beside them.
+    family = {k.name.split("[", 1)[0] for part in _MOVING for k in parts.get(part, []) if "[" in k.name}
+    knob = min(
+        sizes,
+        key=lambda k: (
+            "[" not in k.name or k.name.split("[", 1)[0] not in family,
+            _SIZE_ORDER.get(squash(k.name), 99),
+        ),
+    )
     return {
         "page_size_param": knob.name,
         "default_page_size": _positive(knob.schema.get("default")) or _said(_DEFAULT, knob.description),
@@ -238,21 +309,29 @@ def _said(pattern: re.Pattern[str], description: str) -> int | None:
 def _next_in(
     flattener: Flattener, properties: dict[str, Any], prefix: str = "", depth: int = 0
 ) -> Next | None:
-    """Looks for the next position among response properties, two holders deep; values before URLs."""
+    """Looks for the next position among response properties, two holders deep; values before URLs.
+
+    A bare `next` or `next_page` that does not say whether it is one or the other comes last.
+    """
     url: Next | None = None
+    vague: Next | None = None
     for name, child in properties.items():
         found = _as_next(flattener, name, child, prefix)
-        if found is not None and not found.is_url:
+        if found is None:
+            continue
+        if found.is_url:
+            url = url or found
+        elif squash(name) in _VAGUE:
+            vague = vague or found
+        else:
             return found
-        url = url or found
-    if url is not None or depth >= 3:
-        return url
-    for name, child in properties.items():
-        if squash(name) in _HOLDERS and flattener.type_of(child) in ("object", ""):
-            found = _next_in(flattener, _deep(flattener, child), f"{prefix}{name}.", depth + 1)
-            if found is not None:
-                return found
-    return None
+    if url is None and depth < 3:
+        for name, child in properties.items():
+            if squash(name) in _HOLDERS and flattener.type_of(child) in ("object", ""):
+                found = _next_in(flattener, _deep(flattener, child), f"{prefix}{name}.", depth + 1)
+                if found is not None:
+                    return found
+    return url or vague
 
 
 def _as_next(flattener: Flattener, name: str, child: Any, prefix: str) -> Next | None:
@@ -270,7 +349,7 @@ def _as_next(flattener: Flattener, name: str, child: Any, prefix: str) -> Next |
         return Next(f"{prefix}{name}", is_url=False)
     if short in _NEXT_URLS or (short in ("uri", "href", "url") and in_next):
         return Next(f"{prefix}{name}", is_url=True)
-    if short in ("next", "nextpage") and kind not in ("integer", "number"):
+    if short in _VAGUE and kind not in ("integer", "number"):
         return Next(f"{prefix}{name}", is_url=_is_url(flattener, child, prefix))
     return None
 

@@ -21,9 +21,14 @@ import orjson
 from vitesse_graph.errors import SpecError
 from vitesse_graph.specs.findings import Findings, escape
 
-_JSON_START = (b"{", b"[")
+_JSON_START = (b"{", b"[", b"/")
+"""How JSON begins, also with a comment before it."""
 _PATH_KEY = re.compile(rb'"(/[^"\\]*)"\s*:\s*\{')
 _SIGNS_OF_PATIENCE = ("<<:", "<< :", "!!python/", "tag:yaml.org,2002:python")
+_JSON_NOISE = re.compile(
+    r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*(?:(?://[^\n]*|/\*.*?\*/)\s*)*[}\]])', re.DOTALL
+)
+"""A string (to be kept), or a comment or trailing comma (to be dropped)."""
 _ANCHOR = re.compile(r"&(?<=[\s\[{,]&)([^\s,\[\]{}&;]+)")
 
 _pause_lock = threading.Lock()
@@ -107,10 +112,19 @@ def _parse_json(data: bytes, name: str, findings: Findings, max_bytes: int) -> A
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _parse_odd_json(data, name, findings, max_bytes, error)
-    keys = _PATH_KEY.findall(data)
+    keys = _PATH_KEY.findall(data, *_around_paths(data))
+    if type(tree) is dict and type(tree.get("paths")) is dict and len(keys) < len(tree["paths"]):
+        keys = _PATH_KEY.findall(data)
     if len(keys) != len(set(keys)):
         tree = _merge_duplicate_paths(data, tree, findings)
     return tree
+
+
+def _around_paths(data: bytes) -> tuple[int, int]:
+    """Where `paths` may stand: from its key on, up to the last other big member behind it."""
+    start = max(data.find(b'"paths"'), 0)
+    behind = [p for word in (b'"components"', b'"definitions"') if (p := data.rfind(word)) > start]
+    return start, max(behind, default=len(data))
 
 
 def _merge_duplicate_paths(data: bytes, tree: Any, findings: Findings) -> Any:
@@ -137,7 +151,7 @@ def _parse_odd_json(
 ) -> Any:
     text = data.decode("utf-8", "replace")
     try:
-        tree = json.loads(text, strict=False)
+        tree = json.loads(_without_comments(text, error), strict=False)
     except RecursionError as deep:
         raise SpecError(
             f"{name} nests deeper than a JSON reader follows (about 1000 levels, fixed)"
@@ -162,6 +176,13 @@ def _parse_odd_json(
         raise SpecError(
             f"{name} nests deeper than a JSON reader follows (about 1000 levels, fixed)"
         ) from deep
+
+
+def _without_comments(text: str, error: orjson.JSONDecodeError) -> str:
+    """Without `//` and `/* */` comments and trailing commas, where such may be what the strict reader stumbled over."""
+    if "//" not in text and "/*" not in text and "control" in str(error):
+        return text
+    return _JSON_NOISE.sub(lambda found: found.group() if found.group()[0] == '"' else "", text)
 
 
 def _without_surrogates(tree: Any) -> Any:

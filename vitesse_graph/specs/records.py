@@ -11,6 +11,7 @@ from vitesse_graph.specs.words import squash, stems
 USUAL = (
     "data", "results", "items", "entries", "records", "value", "values", "elements", "objects", "rows", "content",
     "list", "hits", "resources", "edges", "nodes", "collection", "result", "members", "docs", "documents", "added",
+    "entry",
 )  # fmt: skip
 """Names that envelopes give to the array of records, the likeliest first."""
 
@@ -23,10 +24,10 @@ _BESIDE = frozenset(
 """Arrays that stand beside the records."""
 
 _WRAPPERS = (
+    "d",
     "data",
     "response",
     "result",
-    "_embedded",
     "embedded",
     "payload",
     "body",
@@ -70,16 +71,16 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
             if found is not None:
                 return found
         return None
-    arrays = _arrays(flattener, properties, noun)
+    arrays = _arrays(flattener, properties, noun) or _talk(flattener, properties)
     prefix = f"{at}." if at else ""
     best = _choose(arrays, noun)
     if best is not None:
         name, usual, by_noun = best
         return Records(prefix + name, arrays[name], usual, by_noun)
     if depth < 2:
-        for name in _WRAPPERS:
-            inner = properties.get(name)
-            if inner is not None and flattener.type_of(inner) in ("object", ""):
+        for name in _wrappers(properties):
+            inner = properties[name]
+            if flattener.type_of(inner) in ("object", ""):
                 found = _find(flattener, inner, noun, prefix + name, depth + 1)
                 if found is not None and (found.is_usual or found.by_noun or "embedded" in name):
                     return Records(found.at, found.item, is_usual=True, by_noun=found.by_noun)
@@ -87,6 +88,12 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
         ((name, item),) = arrays.items()
         return Records(prefix + name, item, is_usual=False)
     return None
+
+
+def _wrappers(properties: dict[str, Any]) -> list[str]:
+    """Properties that may hold the records one level deeper, the likeliest first: `data`, `Result`, `_embedded`."""
+    by_squash = {squash(name): name for name in properties}
+    return [by_squash[usual] for usual in _WRAPPERS if usual in by_squash]
 
 
 def _arrays(flattener: Flattener, properties: dict[str, Any], noun: str) -> dict[str, Any]:
@@ -99,6 +106,15 @@ def _arrays(flattener: Flattener, properties: dict[str, Any], noun: str) -> dict
         if squash(name) not in _BESIDE or stems(name) == wanted:
             found[name] = flattener.flat(child).get("items", {})
     return found
+
+
+def _talk(flattener: Flattener, properties: dict[str, Any]) -> dict[str, Any]:
+    """`messages`, where nothing else could be the records: then it is hardly a list of remarks."""
+    for name, child in properties.items():
+        if squash(name) == "messages" and flattener.type_of(child) == "array":
+            item = flattener.flat(child).get("items", {})
+            return {name: item} if flattener.type_of(item) == "object" else {}
+    return {}
 
 
 def _choose(arrays: dict[str, Any], noun: str) -> tuple[str, bool, bool] | None:

@@ -8,20 +8,31 @@ example, is never taken for one.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
 from vitesse_graph.specs.findings import Findings, unescape
 
 MAX_CHAIN = 100
-"""A reference to a reference to a reference …: more than this many is taken for a loop."""
+"""A reference to a reference to a reference …: how many are followed unless a setting says otherwise."""
+
+
+_HOMES = ("#/definitions/", "#/components/schemas/")
+
+
+def _fail(ref: str) -> Any:
+    raise LookupError(ref)
 
 
 class Resolver:
     """Looks up JSON pointers in `root`; answers are remembered by reference string."""
 
-    def __init__(self, root: dict[str, Any], findings: Findings | None = None) -> None:
+    def __init__(
+        self, root: dict[str, Any], findings: Findings | None = None, max_chain: int = MAX_CHAIN
+    ) -> None:
         self.root = root
+        self._max_chain = max_chain
         self.findings = findings if findings is not None else Findings()
         self._known: dict[str, Any] = {}
 
@@ -41,8 +52,8 @@ class Resolver:
             if type(ref) is not str:
                 return node
             hops += 1
-            if hops > MAX_CHAIN:
-                self.findings.add("circular_ref", f"{ref} only leads back to itself", ref.removeprefix("#"))
+            if hops > self._max_chain:
+                self._give_up(ref)
                 return {}
             try:
                 node = self.target(ref)
@@ -50,6 +61,26 @@ class Resolver:
                 self.findings.add("dangling_ref", f"{ref} points to nothing", ref.removeprefix("#"))
                 return {}
         return node
+
+    def _give_up(self, ref: str) -> None:
+        """Says why a chain of references was left: a loop, or the limit."""
+        seen: set[str] = set()
+        here: Any = ref
+        while type(here) is str and here not in seen:
+            seen.add(here)
+            try:
+                node = self.target(here)
+            except LookupError:
+                break
+            here = node.get("$ref") if type(node) is dict else None
+        if type(here) is str and here in seen:
+            self.findings.add("circular_ref", f"{ref} only leads back to itself", ref.removeprefix("#"))
+        else:
+            self.findings.add(
+                "deep_ref",
+                f"{ref} lies behind more than {self._max_chain} references; VITESSE_MAX_REF_DEPTH raises the limit",
+                ref.removeprefix("#"),
+            )
 
     def mapping(self, node: Any) -> dict[Any, Any]:
         """`deref`, and {} for what is no object."""
@@ -66,8 +97,17 @@ class Resolver:
     def _walk(self, ref: str, depth: int) -> Any:
         if ref == "#" or ref == "":
             return self.root
-        if not ref.startswith("#/") or depth > MAX_CHAIN:
+        if depth > self._max_chain:
             raise LookupError(ref)
+        if not ref.startswith("#/"):
+            return self._named(ref)
+        try:
+            return self._steps(ref, depth)
+        except LookupError:
+            # `#/definitions/X` in a document that has been converted to `components`, and back
+            return self._schema_called(ref.rsplit("/", 1)[-1]) if ref.startswith(_HOMES) else _fail(ref)
+
+    def _steps(self, ref: str, depth: int) -> Any:
         node: Any = self.root
         for raw in ref[2:].split("/"):
             token = unescape(unquote(raw)) if "%" in raw else unescape(raw) if "~" in raw else raw
@@ -76,9 +116,43 @@ class Resolver:
             node = self._step(node, token, raw)
         return node
 
+    def _named(self, ref: str) -> Any:
+        """`#anchor`, the `$id` of a schema in here, or a schema's bare name (`Pet`), as the first Swaggers had it."""
+        if ref in self._anchors:
+            return self._anchors[ref]
+        return self._schema_called(ref)
+
+    def _schema_called(self, name: str) -> Any:
+        components = self.root.get("components")
+        for home in (
+            self.root.get("definitions"),
+            components.get("schemas") if type(components) is dict else None,
+        ):
+            if type(home) is dict and name in home:
+                return home[name]
+        raise LookupError(name)
+
+    @cached_property
+    def _anchors(self) -> dict[str, Any]:
+        """What `#anchor` and `$id` name. Looked for only when such a reference is met."""
+        found: dict[str, Any] = {}
+        waiting: list[Any] = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if type(node) is dict:
+                for key in ("$anchor", "$dynamicAnchor"):
+                    if type(node.get(key)) is str:
+                        found.setdefault(f"#{node[key]}", node)
+                if type(node.get("$id")) is str:
+                    found.setdefault(node["$id"].removesuffix("#"), node)
+            waiting.extend(
+                c for c in (node.values() if type(node) is dict else node) if type(c) in (dict, list)
+            )
+        return found
+
     def _walk_on(self, node: Any, depth: int) -> Any:
         """A pointer that passes through another reference."""
-        for _ in range(MAX_CHAIN):
+        for _ in range(self._max_chain):
             if not (type(node) is dict and type(node.get("$ref")) is str):
                 return node
             node = self._walk(node["$ref"], depth + 1)
@@ -92,6 +166,9 @@ class Resolver:
                 return node[unescape(raw)]
             if token.isdigit() and int(token) in node:  # YAML response codes
                 return node[int(token)]
+            for key in node:  # a key that holds percent signs itself, encoded once more or once less
+                if type(key) is str and "%" in key and unquote(key) == token:
+                    return node[key]
             raise LookupError(token)
         if type(node) is list and token.isdigit() and int(token) < len(node):
             return node[int(token)]

@@ -12,6 +12,8 @@ from vitesse_graph.state.api_spec import EndpointRole
 
 _EXTENSION = re.compile(r"\.(json|xml|csv|php|aspx?)$|\.\{[^}]*\}$", re.IGNORECASE)
 _VERSION = re.compile(r"^v?\d+([._-]\d+)*([a-z]+\d*)?$|^\d{4}-\d\d(-\d\d)?$", re.IGNORECASE)
+_CALL = re.compile(r"(?P<noun>[A-Za-z][\w-]*)[.:](?P<verb>[A-Za-z]\w*)$")
+_PLAIN_VERBS = frozenset({"get", "list", "fetch", "find", "retrieve", "create", "update", "delete", "upsert"})
 _CONTAINERS = frozenset(
     {
         "api",
@@ -66,8 +68,17 @@ _THIRD_PERSON = {
 @lru_cache(maxsize=16_384)
 def segments(path: str) -> tuple[str, ...]:
     """Segments of a path without a leading version, `api` and the like: what carries meaning."""
-    parts = [_EXTENSION.sub("", part) for part in path.split("?", 1)[0].strip("/").split("/")]
+    plain = path.split("?", 1)[0].split("#", 1)[0].replace("{?", "?").split("?", 1)[0]
+    parts = [part for whole in plain.strip("/").split("/") for part in _calls(_EXTENSION.sub("", whole))]
     return tuple(p for p in parts if p and not _VERSION.match(p) and p.lower() not in _CONTAINERS)
+
+
+def _calls(segment: str) -> tuple[str, ...]:
+    """`users.list`, `users:batchGet`: a thing and what is done with it, as two segments."""
+    found = _CALL.match(segment)
+    if found is None or not set(split_words(found["verb"])[:2]) & VERBS:
+        return (segment,)
+    return found["noun"], found["verb"]
 
 
 def is_parameter(segment: str) -> bool:
@@ -85,7 +96,11 @@ def ends_in_parameter(path: str) -> bool:
 
 def _is_verb(segment: str) -> bool:
     words = split_words(segment)
-    return bool(words) and words[0] in VERBS and (len(words) == 1 or words[0] in _READING or words[1] == "by")
+    return (
+        bool(words)
+        and words[0] in VERBS
+        and (len(words) == 1 or words[0] in _READING or words[1] == "by" or words[1] in VERBS)
+    )
 
 
 def noun_segment(path: str) -> tuple[str, bool]:
@@ -106,6 +121,13 @@ def resource(raw: RawOperation, title: str) -> str:
     """The noun an operation is about, singular and in words. `title` is the API's, the last resort."""
     segment, _ = noun_segment(raw.path)
     words = split_words(segment)
+    if raw.path.startswith(("/#", "/?")):
+        # Everything goes to one address (`/#Action=ListUsers`): the operation's name says what it is about.
+        words = split_words(str(raw.operation.get("operationId") or ""))
+        while len(words) > 1 and words[0] in VERBS:
+            words = words[1:]
+    elif len(words) > 1 and (words[0] in _PLAIN_VERBS or (len(words[0]) == 1 and words[0].isalpha())):
+        words = words[1:]  # `GetCustomers`, `A_BusinessPartner`
     if any(word.isalpha() for word in words):
         return noun_of(tuple(word for word in words if word.isalpha()))
     parameter = next((p for p in reversed(segments(raw.path)) if is_parameter(p)), "")

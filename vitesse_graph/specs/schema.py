@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from vitesse_graph.specs.findings import unescape
+from vitesse_graph.specs.flatten import name_of
 from vitesse_graph.specs.keywords import is_linear_pattern, own_keywords
 from vitesse_graph.specs.resolve import Resolver
 from vitesse_graph.state.jsontypes import JsonSchema
@@ -144,7 +145,7 @@ class SchemaWriter:
         for key in _MAPS:
             children = self._resolver.mapping(node.get(key)) if key in node else {}
             if children:
-                out[key] = {str(name): self._schema(child, depth + 1) for name, child in children.items()}
+                out[key] = {name_of(name): self._schema(child, depth + 1) for name, child in children.items()}
         patterns = node.get("patternProperties")
         if type(patterns) is dict:
             out["patternProperties"] = {

@@ -48,7 +48,7 @@ def source_shape(reader: Reader, found: Indexed) -> SourceShape:
         record_at=record_at,
         id_field=stated if type(stated) is str else id_field(reader.flattener, item, endpoint.resource),
         natural_keys=_stated_list(raw.operation.get("x-vitesse-natural-keys"))
-        or natural_keys(reader.flattener, item),
+        or natural_keys(reader.flattener, item, endpoint.resource),
         incremental=_incremental(reader, found, item),
     )
 
@@ -86,7 +86,13 @@ def _incremental(reader: Reader, found: Indexed, item: Any) -> Incremental | Non
     stated = found.raw.operation.get("x-vitesse-incremental")
     if type(stated) is dict and type(stated.get("param")) is str:
         return Incremental.model_validate(stated)
-    return incremental(reader.flattener, reader.parameters(found.raw), reader.parameter_schema, item)
+    return incremental(
+        reader.flattener,
+        reader.parameters(found.raw),
+        reader.parameter_schema,
+        item,
+        found.endpoint.resource,
+    )
 
 
 def _stated_list(value: Any) -> list[str]:
@@ -121,7 +127,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
     if type(stated) is str:
         envelope, record = stated, descend(reader, body.schema, stated)
     prefix = f"{envelope}." if envelope else ""
-    keys = [prefix + name for name in natural_keys(reader.flattener, record)]
+    keys = [prefix + name for name in natural_keys(reader.flattener, record, endpoint.resource)]
     shape = DestShape(
         endpoint=endpoint,
         request_schema=BoundedWriter(reader.flattener).write(
@@ -134,6 +140,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
         update=_update(found, index),
         idempotency_header=_idempotency_header(reader, found),
     )
+    shape.update_id_at = _update_id_at(reader, shape, index)
     _add_lookup(reader, shape, found, index)
     return shape
 
@@ -280,6 +287,24 @@ def _update(found: Indexed, index: Sequence[Indexed]) -> Endpoint | None:
         if best is None or cost < best[0]:
             best = cost, endpoint
     return best[1] if best is not None else None
+
+
+def _update_id_at(reader: Reader, shape: DestShape, index: Sequence[Indexed]) -> str | None:
+    """Where the update's body requires the record's `id`: beside the envelope (JSON:API's `data.id`) or at the top."""
+    update = shape.update
+    other = next((one for one in index if update is not None and one.endpoint.key == update.key), None)
+    body = best_body(reader.request_bodies(other.raw)) if other is not None else None
+    if body is None or "[]" in shape.envelope:
+        return None
+    flattener = reader.flattener
+    for holder in dict.fromkeys((shape.envelope.rpartition(".")[0], "")):
+        node = flattener.flat(descend(reader, body.schema, holder))
+        field = flattener.properties(node).get("id")
+        if field is None or "id" not in (node.get("required") or []):
+            continue
+        if not flattener.flat(field).get("readOnly") and flattener.type_of(field) in ("string", ""):
+            return f"{holder}.id" if holder else "id"
+    return None
 
 
 def _idempotency_header(reader: Reader, found: Indexed) -> str | None:

@@ -225,6 +225,8 @@ class DestShape(Model):
     natural_keys: list[str] = Field(default_factory=list)
     """Paths in the request body that identify a record (email, external reference), best first."""
     update: Endpoint | None = None
+    update_id_at: str | None = None
+    """Where an update's body must repeat the record's id (`data.id`), besides its path."""
     lookup: Endpoint | None = None
     """A list or search endpoint by which a record is found by natural key."""
     lookup_param: str | None = None
@@ -258,6 +260,10 @@ class ApiSpec(Model):
     endpoints: list[Endpoint] = Field(default_factory=list)
     warnings: list[SpecWarning] = Field(default_factory=list)
     guesses: list[Guess] = Field(default_factory=list)
+    webhooks: list[str] = Field(default_factory=list)
+    """Names of the calls that the API makes by itself."""
+    overlay: dict[str, Any] | None = None
+    """The corrections it was read with (OpenAPI Overlay); applied again whenever it is read anew."""
     digest: str = ""
     """sha256 of the (bundled) document's bytes: its name in the cache."""
     source: SourceShape | None = None

@@ -25,8 +25,12 @@ class VitesseContext(BaseModel):
     max_remaps: int = Field(
         3, ge=0, le=20, description="How often a mapping is made anew after a failed test."
     )
-    heal_approval: HealApproval = Field(
-        "risky",
-        description="Whether a repair asks a person: never, when it is more than renames and additions, or always.",
+    heal_approval: HealApproval | None = Field(
+        None,
+        description="Whether a repair asks a person: never, risky (when it is more than renames and additions) or always; empty: as the integration's own policy says.",
     )
     actor: str = Field("", description="Who runs this, for the audit log.")
+    may_deploy: bool = Field(
+        True,
+        description="Whether the actor may answer the gate before deploying; a server sets it by role.",
+    )

@@ -105,10 +105,21 @@ class HealingEpisode(Model):
     report: HealthReport = Field(default_factory=HealthReport)
     diagnosis: Diagnosis = Field(default_factory=Diagnosis)
     tried: list[HealStrategy] = Field(default_factory=list)
-    outcome: Literal["open", "healed", "waiting", "needs_person", "gave_up"] = "open"
+    outcome: Literal["open", "healed", "waiting", "needs_person", "gave_up", "rejected", "rolled_back"] = (
+        "open"
+    )
+    is_rejected: bool = False
+    """A person said no to the repair: heal puts everything back and ends the episode."""
+    moves: list[str] = Field(default_factory=list)
+    """Other addresses that the repair would call, in words."""
     needs_approval: bool = False
     """What the repair changes goes beyond what may be deployed unasked."""
     drift: list[DriftItem] = Field(default_factory=list)
+    """Of the documents and of the records, each change once."""
+    observed: list[DriftItem] = Field(default_factory=list)
+    """What records showed that their document does not say; it holds on after the repair."""
     started_at: str = ""
     ended_at: str | None = None
+    learned: list[dict[str, Any]] = Field(default_factory=list)
+    """Renames that the repair followed: {"api", "side", "was", "is"}."""
     log: list[str] = Field(default_factory=list)

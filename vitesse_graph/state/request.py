@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from vitesse_graph.state.overlay import ensure_overlay
 from vitesse_graph.state.references import ensure_no_credential_in, ensure_reference
+from vitesse_graph.state.testing import ShadowMode
 
 MAX_INTENT_CHARACTERS = 4_000
 
@@ -58,6 +60,16 @@ class IntegrationRequest(BaseModel):
         title="Destination credential",
         description="Where the secret is, never the secret: env:NAME, file:PATH or secret:ID; none for an open API. Empty: a sandbox stands in.",
     )
+    source_overlay: dict[str, Any] | None = Field(
+        None,
+        title="Source overlay",
+        description="An OpenAPI Overlay that corrects the source's specification; kept and applied again at every refresh.",
+    )
+    dest_overlay: dict[str, Any] | None = Field(
+        None,
+        title="Destination overlay",
+        description="An OpenAPI Overlay that corrects the destination's specification; kept and applied again at every refresh.",
+    )
     mapping_hints: list[dict[str, Any]] | None = Field(
         None,
         title="Mapping hints",
@@ -81,6 +93,16 @@ class IntegrationRequest(BaseModel):
     skip_destructive: bool | None = Field(
         None, title="Never write to a real API while testing", description="True when empty."
     )
+    shadow_mode: ShadowMode | None = Field(
+        None,
+        title="Where shadow calls go",
+        description="sandbox: only sandboxes; live-read: real APIs are read, writes go to a sandbox; live: real writes, needs skip_destructive=false. Empty: live-read where there is a credential.",
+    )
+    run_twin: bool | None = Field(
+        None,
+        title="Twin before deploy",
+        description="Run the deployable runtime itself against two sandboxes, and fail on any difference.",
+    )
     user_constraints: dict[str, Any] | None = Field(None, title="Constraints")
     user_preferences: dict[str, Any] | None = Field(None, title="Preferences")
     health_report: dict[str, Any] | None = Field(
@@ -97,6 +119,11 @@ class IntegrationRequest(BaseModel):
     @classmethod
     def _no_credential_in_address(cls, value: str | None) -> str | None:
         return ensure_no_credential_in(value, "the specification")
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
     @field_validator("source_auth", "dest_auth")
     @classmethod

@@ -16,7 +16,9 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.mapping import MappingHint, Transformation
+from vitesse_graph.state.overlay import ensure_overlay
 from vitesse_graph.state.references import ensure_no_credential_in
+from vitesse_graph.state.testing import ShadowMode
 
 DecisionType = Literal["approve", "edit", "retry", "reject"]
 GateName = Literal["review_discovery", "review_ingest", "review_map", "review_guardian"]
@@ -49,6 +51,13 @@ class IngestParameters(_Strict):
 
     source_spec_url: str | None = None
     dest_spec_url: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
     @field_validator("source_spec_url", "dest_spec_url")
     @classmethod
@@ -71,6 +80,8 @@ class TestParameters(_Strict):
 
     test_sample_size: int | None = Field(None, ge=1, le=10_000)
     skip_destructive: bool | None = None
+    shadow_mode: ShadowMode | None = None
+    run_twin: bool | None = None
 
 
 class DeployParameters(DeploymentConfig):
@@ -92,10 +103,17 @@ class DiscoveryEdit(_Strict):
 
 
 class EndpointEdit(_Strict):
-    """The edited proposal of `review_ingest`: other endpoints."""
+    """The edited proposal of `review_ingest`: other endpoints, or corrections to a document (read anew with them)."""
 
     source_endpoint: str | None = None
     dest_endpoint: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
+
+    @field_validator("source_overlay", "dest_overlay")
+    @classmethod
+    def _overlay_only(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        return ensure_overlay(value, "the overlay")
 
 
 class MappingEdit(_Strict):

@@ -49,6 +49,30 @@ class Issue(Model):
     critical: bool = False
 
 
+class TwinStepOutcome(Model):
+    """One step of the twin: how many records were expected and found; what differs, in words."""
+
+    name: str
+    expected: int = 0
+    found: int = 0
+    differences: list[str] = Field(default_factory=list)
+
+
+class TwinOutcome(Model):
+    """The runtime that will be deployed, run against two sandboxes. Passed: nothing differed."""
+
+    passed: bool = False
+    runtime: str = "process"
+    steps: list[TwinStepOutcome] = Field(default_factory=list)
+    skipped: list[str] = Field(default_factory=list)
+    """Steps that this integration has not, and why."""
+    duration_seconds: float = 0.0
+
+    @property
+    def differences(self) -> list[str]:
+        return [f"{step.name}: {line}" for step in self.steps for line in step.differences]
+
+
 class TestResults(Model):
     """`health_score = success_rate × 70 + endpoint_coverage × 30` (0..100), rates 0..1."""
 
@@ -74,3 +98,5 @@ class TestResults(Model):
     samples: list[ShadowCall] = Field(default_factory=list)
     """At most ten: failures first."""
     duration_seconds: float = 0.0
+    twin: TwinOutcome | None = None
+    """Only where the twin was asked for and the shadow calls passed."""

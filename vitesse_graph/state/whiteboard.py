@@ -20,7 +20,7 @@ from vitesse_graph.state.discovery import DiscoveredApis
 from vitesse_graph.state.health import HealingEpisode, HealthReport
 from vitesse_graph.state.mapping import Finding, MappingHint, MappingLogic
 from vitesse_graph.state.review import ReviewRecord
-from vitesse_graph.state.testing import TestResults
+from vitesse_graph.state.testing import ShadowMode, TestResults
 
 SCHEMA_VERSION = 1
 """Grows when a channel changes its meaning; golden checkpoints of each version stay in `tests/`."""
@@ -84,12 +84,16 @@ class SharedWhiteboardState(BaseModel):
     dest_endpoint: str | None = None
     source_auth: str | None = None
     dest_auth: str | None = None
+    source_overlay: dict[str, Any] | None = None
+    dest_overlay: dict[str, Any] | None = None
     mapping_hints: list[MappingHint] | None = None
     deployment_target: str | None = None
     deployment_config: DeploymentConfig | None = None
     schedule: str | None = None
     test_sample_size: int | None = None
     skip_destructive: bool | None = None
+    shadow_mode: ShadowMode | None = None
+    run_twin: bool | None = None
     user_constraints: dict[str, Any] | None = None
     user_preferences: dict[str, Any] | None = None
     health_report: HealthReport | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.synthetic.contract import Contract
+from vitesse_graph.synthetic.contract import Contract, is_marked
 from vitesse_graph.synthetic.draw import Draw, Generate, Profile
 from vitesse_graph.synthetic.material import Pools
 from vitesse_graph.synthetic.meaning import example_of
@@ -35,8 +35,18 @@ _NULL_BRANCH: dict[Profile, float] = {"typical": 0.06, "boundary": 0.3, "adversa
 class Compiler:
     """Compiles one schema for one profile."""
 
-    def __init__(self, root: JsonSchema, profile: Profile, material: Pools, *, minimal: bool = False) -> None:
+    def __init__(
+        self,
+        root: JsonSchema,
+        profile: Profile,
+        material: Pools,
+        *,
+        minimal: bool = False,
+        hidden: str = "",
+    ) -> None:
         self.root = root
+        self.hidden = hidden
+        """`writeOnly` for answers: fields marked so are never drawn."""
         self.profile = profile
         self.material = material
         self.minimal = minimal
@@ -103,6 +113,8 @@ class Compiler:
         made = [self._branch(base, option, name, parent, depth) for option in real[:12]]
         count = len(made)
         null_share = _NULL_BRANCH[self.profile] if nulls and real is not options else 0.0
+        if null_share and self._ends_here(real, depth):
+            null_share = 1.0
         first_share = 0.6 if self.profile == "typical" else 0.3
         if _is_reference(real):
             first_share = 1.0 if self.profile == "typical" else 0.85
@@ -140,7 +152,16 @@ class Compiler:
             def generate(draw: Draw) -> Any:
                 return made[int(draw.random() * count)](draw)
 
-        return _or_null(generate, _NULL[self.profile]) if nullable else generate
+        if not nullable:
+            return generate
+        return _or_null(generate, 1.0 if self._ends_here([flat], depth) else _NULL[self.profile])
+
+    def _ends_here(self, options: list[JsonSchema], depth: int) -> bool:
+        """Whether a value that may be null is null: deep down, or where only what must be is wanted, and
+        everything else would be an object or a list."""
+        if depth < _OPTIONAL_DEPTH and not (self.minimal and depth > 0):
+            return False
+        return all({"object", "array"} & set(types_of(option)) for option in options)
 
     def _single(self, kind: str, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
         if kind == "object":
@@ -172,7 +193,7 @@ class Compiler:
         maybe: list[tuple[str, Generate, float]] = []
         share = self._presence(depth, len(properties))
         for field, sub in properties.items():
-            if sub is False:
+            if sub is False or (self.hidden and is_marked(sub, self.hidden, self.root)):
                 continue
             if field in required:
                 always.append((field, self.compile(sub, field, about, depth + 1)))

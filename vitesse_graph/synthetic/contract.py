@@ -2,8 +2,9 @@
 
 Compiling repairs what vendors publish (a PCRE-only or broken `pattern` is left out rather than
 refused; `oneOf` is read as `anyOf`, since published forms overlap so often that no value at all would
-fit exactly one; `allOf` parts that forbid each other's fields are read as one object) and minds the direction: `readOnly` fields are not demanded of a request, `writeOnly` ones
-not of a response. Messages never hold the offending value.
+fit exactly one; `allOf` parts that forbid each other's fields are read as one object; what requires
+itself without end is required no longer) and minds the direction: `readOnly` fields are not demanded
+of a request, `writeOnly` ones not of a response. Messages never hold the offending value.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import jsonschema_rs
 
 from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.endless import open_rings
 from vitesse_graph.synthetic.schemas import Direction, flatten, rebuild, resolve
 
 # What the library raises for a schema that it cannot compile.
@@ -60,7 +62,7 @@ class Contract:
 
 def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
     """The schema as it applies to one direction, without patterns that no engine compiles."""
-    hidden = {"request": "readOnly", "response": "writeOnly"}.get(direction)
+    hidden = hidden_mark(direction)
 
     def change(node: dict[str, Any]) -> dict[str, Any]:
         pattern = node.get("pattern")
@@ -77,7 +79,7 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
             node["required"] = [
                 name
                 for name in node["required"]
-                if not _is_marked(node["properties"].get(name), hidden, schema)
+                if not is_marked(node["properties"].get(name), hidden, schema)
             ]
         return node
 
@@ -86,7 +88,7 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
         return {}
     prepared.pop("$schema", None)
     prepared.pop("$id", None)
-    return prepared
+    return open_rings(prepared)
 
 
 def _excludes_itself(node: dict[str, Any], root: JsonSchema) -> bool:
@@ -98,10 +100,19 @@ def _excludes_itself(node: dict[str, Any], root: JsonSchema) -> bool:
     return any(part.get("additionalProperties") is False for part in resolved)
 
 
-def _is_marked(sub: Any, mark: str, root: JsonSchema) -> bool:
+def hidden_mark(direction: Direction) -> str:
+    """The keyword that keeps a field out of this direction; "" where none does."""
+    return {"request": "readOnly", "response": "writeOnly"}.get(direction, "")
+
+
+def is_marked(sub: Any, mark: str, root: JsonSchema) -> bool:
+    """Whether a field is `readOnly` or `writeOnly`, by itself, behind its `$ref` or in a part of its `allOf`."""
     if not isinstance(sub, dict):
         return False
-    return bool(sub.get(mark)) or bool(resolve(sub, root).get(mark))
+    whole = resolve(sub, root)
+    return any(
+        bool(part.get(mark)) for part in (sub, whole, *(whole.get("allOf") or [])) if isinstance(part, dict)
+    )
 
 
 _known_patterns: dict[str, bool] = {}

@@ -52,6 +52,9 @@ def make_gatherer(
     read = _reader(tails)
     finish = _reducer("all" if as_list else reduce, separator)
 
+    if len(sources) == 1 and not (head or where or prefer):
+        return _gather_one(read, finish, spread=as_list or spread)
+
     def gather(base: Any) -> Any:
         found = elements(base, head)
         if where:
@@ -62,6 +65,20 @@ def make_gatherer(
         if as_list or spread:
             values = [inner for v in values for inner in (v if isinstance(v, list) else (v,))]
         return finish(values) if values else None
+
+    return gather
+
+
+def _gather_one(read: Getter, finish: Callable[[list[Any]], Any], *, spread: bool) -> Getter:
+    """The common case without any array on the way: one field, whose own elements may be what counts."""
+
+    def gather(base: Any) -> Any:
+        value = read(base)
+        if value is None:
+            return None
+        if not (spread and isinstance(value, list)):
+            return finish([value])
+        return finish(value) if value else None
 
     return gather
 
@@ -81,13 +98,13 @@ def _common_head(sources: list[Steps]) -> tuple[Steps, list[Steps]]:
 
 def _reader(tails: list[Steps]) -> Getter:
     if len(tails) == 1:
-        names = tails[0]
+        names = tuple(step.name for step in tails[0])
 
         def read_one(element: Any) -> Any:
-            for step in names:
+            for name in names:
                 if not isinstance(element, dict):
                     return None
-                element = element.get(step.name)
+                element = element.get(name)
             return element
 
         return read_one
@@ -126,7 +143,9 @@ def _reducer(how: str, separator: str) -> Callable[[list[Any]], Any]:
     reducers: dict[str, Callable[[list[Any]], Any]] = {
         "first": lambda values: _plain(values[0]),
         "last": lambda values: _plain(values[-1]),
-        "all": lambda values: [_plain(v) for v in values],
+        "all": lambda values: (
+            [_plain(v) for v in values] if isinstance(values[0], _Together) else values.copy()
+        ),
         "count": len,
         "join": lambda values: separator.join(as_text(v) for v in values),
         "sum": lambda values: to_json_number(sum(map(to_decimal, values), to_decimal(0))),

@@ -66,6 +66,8 @@ async def test_a_request_that_says_nothing_is_a_400(client: httpx.AsyncClient) -
 async def test_a_body_that_is_no_json_or_too_large_is_refused(client: httpx.AsyncClient, api: Api) -> None:
     broken = await client.post("/integrations", content=b"{", headers={"content-type": "application/json"})
     assert broken.status_code == 422
+    unsaid = await client.post("/integrations", content=b'{"user_intent": "x"}')
+    assert (unsaid.status_code, "Content-Type: application/json" in unsaid.json()["error"]) == (422, True)
     large = {"user_intent": "x", "metadata": {"blob": "y" * api.settings.max_request_bytes}}
     answer = await client.post("/integrations", json=large)
     assert (answer.status_code, answer.json()["http_status"]) == (413, 413)
@@ -99,6 +101,13 @@ async def test_a_specification_that_cannot_be_read_is_told_and_another_can_be_gi
     nowhere = await client.post(f"{address}/map", json={"dest_endpoint": "POST /nowhere"})
     assert nowhere.status_code == 400
     assert "/nowhere" in nowhere.json()["error"]
+    assert nowhere.json()["next_step"] == "map"
+    assert (await client.get(address)).json()["data"]["next_step"] == "map"
+    better = await client.post(f"{address}/map", json={"dest_endpoint": "POST /contacts"})
+    assert (better.status_code, better.json()["status"]) == (200, "testing")
+    # and reading again is not held up by the endpoint that is not there
+    await client.post(f"{address}/map", json={"dest_endpoint": "POST /nowhere"})
+    assert (await client.post(f"{address}/ingest")).json()["status"] == "mapping"
 
 
 async def test_an_endpoint_can_be_tried_and_the_credential_is_not_shown(

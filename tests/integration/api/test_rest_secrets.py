@@ -98,6 +98,27 @@ async def test_a_posted_secret_is_found_nowhere(
     assert not [row for row in await _every_row(api) if row.startswith("secrets: ") and integration_id in row]
 
 
+async def test_a_credential_in_an_address_is_refused_before_anything_is_written(
+    client: httpx.AsyncClient, body: dict[str, Any], api: Api
+) -> None:
+    mark = "marked-in-an-address"
+    place = body["source_api_url"].replace("://", f"://user:{mark}@")
+    before = (await api.registry.integrations(limit=1))[1]
+    refused = await client.post("/integrations", json={**body, "source_api_url": place})
+    assert (refused.status_code, "carries a credential" in refused.json()["error"]) == (400, True)
+    assert (await api.registry.integrations(limit=1))[1] == before
+    address = f"/integrations/{await made(client, body)}"
+    for step, said in (
+        ("ingest", {"source_spec_url": place}),
+        ("ingest", {"dest_spec_url": f"https://api.example.com/openapi.json?api_key={mark}"}),
+        ("resume", {"source_api_url": place}),
+        ("review", {"type": "edit", "edited": {"source": place}}),
+    ):
+        refused = await client.post(f"{address}/{step}", json=said)
+        assert (step, refused.status_code, mark in refused.text) == (step, 400, False)
+    assert not [row for row in await _every_row(api) if mark in row]
+
+
 async def test_keys_can_be_rotated_and_a_wrong_key_says_so(api: Api) -> None:
     pool = api.service.services.pool
     reference = await Vault(pool, ["the old key"]).put("value", tenant="a")

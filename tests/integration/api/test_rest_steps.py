@@ -72,6 +72,7 @@ async def test_a_step_that_comes_too_early_is_refused_and_names_the_one_to_call(
     assert refused.status_code == 409
     problem = refused.json()
     assert (problem["status"], problem["http_status"], problem["next_step"]) == ("failed", 409, "ingest")
+    assert problem["current_step"] == "discovery"
     assert problem["next_endpoint"].endswith(f"/integrations/{integration_id}/ingest")
     for call in ("sync", "heal"):
         assert (await client.post(f"/integrations/{integration_id}/{call}")).status_code == 409

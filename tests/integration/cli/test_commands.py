@@ -38,6 +38,10 @@ BAD = [
     (["status", "integ_unknown"], "no integration integ_unknown"),
     (["review", "integ_unknown"], "no integration integ_unknown"),
     (["sync", "integ_unknown"], "no integration integ_unknown"),
+    (["explain", "integ_unknown", "7"], "no integration integ_unknown"),
+    (["dead-letters"], "say which"),
+    (["dead-letters", "list", "integ_unknown"], "no integration integ_unknown"),
+    (["dead-letters", "drop", "integ_unknown"], "say --all"),
     (["delete", "integ_unknown", "--yes"], "no integration integ_unknown"),
     (["demo", "--interactive", "--json"], "choose one"),
 ]
@@ -133,3 +137,23 @@ def test_a_schema_pair_is_mapped_without_a_database(tmp_path: Path) -> None:
     rows = {(r["source_field"], r["dest_field"]) for r in json.loads(ended.stdout)["transformations"]}
     assert rows == {("given_name", "first_name"), ("email", "email")}
     assert not (tmp_path / "data" / "postgres").exists()
+
+
+def test_a_harvested_folder_is_found_by_name_and_advice_cites_its_sources(
+    data_dir: Path, tmp_path: Path
+) -> None:
+    document = {
+        "openapi": "3.0.0",
+        "info": {"title": "Quillon Ledger API", "version": "1"},
+        "paths": {"/entries": {"get": {"responses": {"200": {"description": "Entries"}}}}},
+    }
+    (tmp_path / "quillon.json").write_text(json.dumps(document))
+    (tmp_path / "broken.json").write_text("{")
+    harvested = json.loads(run(data_dir, "harvest", "--folder", str(tmp_path), "--json").stdout)
+    assert (harvested["total"], harvested["failed"]) == (2, 1)
+    found = json.loads(run(data_dir, "discover", "Quillon Ledger API", "--json").stdout)
+    assert found[0]["spec_url"] == str(tmp_path / "quillon.json")
+    advice = json.loads(run(data_dir, "advise", "Stripe", "Xero", "--region", "Germany", "--json").stdout)
+    assert advice["guidance"]["advice"]
+    assert all(cited["source"] for cited in advice["guidance"]["citations"])
+    assert [report["api"] for report in advice["compliance"]] == ["Stripe", "Xero"]

@@ -2,81 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
-import socket
-import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from dev_driving import dev_server
 from langgraph_sdk import get_client
 
 from vitesse_graph.demo.stands import Stands
 from vitesse_graph.graph import open_graph
 from vitesse_graph.settings import Settings
-
-ROOT = Path(__file__).parent.parent.parent.parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@asynccontextmanager
-async def dev_server(data_dir: Path, stands: Stands, log: Path) -> AsyncIterator[str]:
-    """`langgraph dev` without `--allow-blocking`, for the length of the block."""
-    port = _free_port()
-    environment = {
-        **os.environ,
-        "VITESSE_DATA_DIR": str(data_dir),
-        "TEST_SHOP_TOKEN": stands.shopify_token,
-        "TEST_CRM_KEY": stands.credo_api_key,
-        "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-    }
-    with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).parent / "langgraph"),
-            *("dev", "--no-browser", "--no-reload", "--host", "127.0.0.1", "--port", str(port)),
-            cwd=ROOT,
-            env=environment,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        async with asyncio.timeout(60), httpx.AsyncClient() as client:
-            while True:
-                if process.returncode is not None:
-                    pytest.fail(f"langgraph dev ended:\n{_tail(log)}")
-                try:
-                    if (await client.get(f"{url}/ok")).status_code == 200:
-                        break
-                except httpx.TransportError:
-                    pass
-                await asyncio.sleep(0.2)
-        yield url
-    finally:
-        if process.returncode is None:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                async with asyncio.timeout(20):
-                    await process.wait()
-            except TimeoutError:
-                os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-
-
-def _tail(log: Path) -> str:
-    return log.read_text()[-3000:]
 
 
 def _request(stands: Stands) -> dict[str, Any]:
@@ -99,7 +35,7 @@ async def test_studio_can_drive_a_thread_from_intent_to_the_last_gate(
     log = tmp_path / "dev.log"
     thread_id = str(uuid.uuid4())
     async with dev_server(data_dir, stands, log) as url, get_client(url=url) as client:
-        assistant = (await client.assistants.search())[0]
+        assistant = (await client.assistants.search(graph_id="vitesse"))[0]
         schemas = await client.assistants.get_schemas(assistant["assistant_id"])
         assert "user_intent" in schemas["input_schema"]["properties"]
         assert "approvals" in schemas["context_schema"]["properties"]

@@ -85,6 +85,22 @@ async def test_of_two_answers_at_once_one_wins_and_the_other_is_told(
     assert "busy" in str(refused[0]) or "answered" in str(refused[0])
 
 
+async def test_who_may_not_deploy_cannot_answer_the_last_gate_however_late_the_answer_runs(
+    service: IntegrationService, request_body: dict[str, Any], thread_id: str
+) -> None:
+    """A LangGraph server may run an answer long after it was accepted, when another gate waits."""
+    operator = VitesseContext(approvals="before_deploy", may_deploy=False)  # type: ignore[call-arg]
+    outcome = await service.start(request_body, integration_id=thread_id, context=operator)
+    assert outcome.waiting is not None
+    for answer in ("approve", "retry", "reject"):
+        with pytest.raises(DecisionError, match="takes the role approver"):
+            await service.answer(thread_id, answer, context=operator)
+    after = await service.look(thread_id)
+    assert after.waiting is not None
+    assert after.waiting.gate == "review_guardian"
+    assert after.state.deployment is None
+
+
 async def test_another_process_answers_later(
     service: IntegrationService, request_body: dict[str, Any], thread_id: str, settings: Settings
 ) -> None:
@@ -220,3 +236,25 @@ async def test_a_whole_thread_stays_small_and_holds_no_secret(
                     assert secret not in row["t"]
                     assert secret.encode().hex() not in row["t"]
     assert total < 256 * 1024
+
+
+async def test_an_edited_row_for_a_field_that_does_not_exist_is_refused_and_a_dropped_one_stays_dropped(
+    service: IntegrationService, request_body: dict[str, Any], thread_id: str
+) -> None:
+    outcome = await service.start(request_body, integration_id=thread_id)
+    while outcome.waiting is not None and outcome.waiting.gate != "review_map":
+        outcome = await service.answer(thread_id, "approve")
+    rows = [row.dump() for row in outcome.state.mapping_logic.transformations]  # type: ignore[union-attr]
+    wrong = {"type": "edit", "edited": {"transformations": [{**rows[0], "dest_field": "no_such_field"}]}}
+    try:
+        outcome = await service.answer(thread_id, wrong)
+        said = str(outcome.state.review_error)
+    except DecisionError as error:
+        said = str(error)
+    assert "no_such_field" in said
+    assert (await service.look(thread_id)).waiting is not None
+
+    kept = [row for row in rows if row["dest_field"] != "segments"]
+    outcome = await service.answer(thread_id, {"type": "edit", "edited": {"transformations": kept}})
+    assert outcome.state.mapping_logic is not None
+    assert outcome.state.mapping_logic.left_empty == ["segments"]

@@ -95,6 +95,45 @@ async def test_live_read_reads_both_real_apis_and_writes_to_the_sandbox_only(rea
     assert dest.methods["GET"] == 5
 
 
+async def test_a_credential_that_the_real_destination_refuses_never_passes(real: tuple[Real, Real]) -> None:
+    source, dest = real
+    results = await judge(
+        HttpTarget(source.url, headers=HEADERS),
+        AppTarget(create_sandbox(dest_api()), BEARER),
+        dest_read=HttpTarget(dest.url),
+        dest_list=dest_api().operation("GET /customers"),
+        mode="live-read",
+        threshold=0,
+    )
+    assert not results.passed
+    critical = [(issue.kind, issue.side) for issue in results.issues if issue.critical]
+    assert critical == [("auth", "dest")]
+    assert set(dest.methods) == {"GET"}
+
+
+async def test_an_api_that_says_how_little_is_left_is_reported_as_near_its_limit(
+    real: tuple[Real, Real],
+) -> None:
+    class Limited(Real):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            async def told(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    left = [(b"x-ratelimit-limit", b"100"), (b"x-ratelimit-remaining", b"7")]
+                    message["headers"] = [*message["headers"], *left]
+                await send(message)
+
+            await super().__call__(scope, receive, told)
+
+    source = Limited(real[0].app)
+    task = await source.start()
+    results = await judge(
+        HttpTarget(source.url, headers=HEADERS), AppTarget(create_sandbox(dest_api()), BEARER)
+    )
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert "the source was near its rate limit: 7% of it was left" in results.warnings
+
+
 @pytest.mark.parametrize("mode", ["sandbox", "live-read", "live"])
 async def test_with_a_real_destination_nothing_leaves_whatever_the_mode(
     real: tuple[Real, Real], mode: Any

@@ -212,7 +212,7 @@ async def test_a_store_that_is_away_degrades_search_and_says_so() -> None:
 @pytest.mark.skipif(not HAS_CLIENT, reason="qdrant-client is not installed")
 async def test_an_unreachable_server_degrades_as_well(tmp_path: Path, unused_tcp_port: int) -> None:
     settings = Settings(data_dir=tmp_path, qdrant_url=f"http://127.0.0.1:{unused_tcp_port}", _env_file=None)
-    manager = KnowledgeDBManager(lambda: open_store(settings, allow_download=False))
+    manager = get_knowledge_db(settings, allow_download=False)
     found = await manager.search("mapping_patterns", "cents to decimal amount", 3)
     assert found[0][0].key == "pattern:cents-to-decimal"
 
@@ -265,7 +265,7 @@ def test_without_a_model_words_serve_and_the_reason_is_named(
 @needs_model
 async def test_the_model_finds_what_shares_no_word(tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, embedding_model_path=MODEL, _env_file=None)
-    db, why = open_store(settings)
+    db, why = open_store(settings, choose_embedder(settings))
     assert str(MODEL) in why
     assert db.embedder_name == "all-minilm-l6-v2-384"
     await db.add_documents("domain_knowledge", DOCS)

@@ -107,10 +107,18 @@ async def test_a_token_endpoint_in_trouble_does_not_destroy_a_good_grant(
 
 
 async def test_only_a_definite_answer_asks_for_a_person(
-    tokens: TokenServer, store: Store, policy: AddressPolicy, name: str
+    tokens: TokenServer, store: Store, policy: AddressPolicy, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("vitesse_graph.runtime.oauth._ASK_TIMES", 1)
     url = tokens.url  # type: ignore[attr-defined]
     async with open_session(policy, 8) as session:
+        good = grant_for(definition("http://x", f"{name}-good"), url, session, store, refresh_token="r0")
+        for status in (400, 401, 403, 404, 500):  # a proxy's page, or a page in the place of the endpoint
+            tokens.fails = [web.Response(text="<html>no</html>", status=status)]
+            with pytest.raises(UpstreamError) as caught:
+                await good.fetch()
+            assert not isinstance(caught.value, NeedsReauth)
+        assert (await good.fetch()).headers["Authorization"] == "Bearer access-token-1"
         grant = grant_for(definition("http://x", name), url, session, store, refresh_token="stale")
         with pytest.raises(NeedsReauth, match="invalid_grant"):
             await grant.fetch()

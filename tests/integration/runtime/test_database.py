@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.conftest import stop_embedded
 from tests.integration.runtime.apis import Apis, person, until
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.database import database_url
@@ -60,3 +66,66 @@ async def test_migrating_twice_and_from_several_processes_at_once_is_harmless(se
     finally:
         for connection in connections:
             await connection.close()
+
+
+@pytest.fixture
+def fresh() -> Iterator[Path]:
+    """A data directory in which nothing was ever started; open to the user that Postgres runs as."""
+    path = Path(tempfile.mkdtemp(prefix="vitesse-fresh-"))
+    path.chmod(0o755)
+    yield path
+    stop_embedded(path)
+    shutil.rmtree(path, ignore_errors=True)
+
+
+OPENS_AT_ONCE = """
+import asyncio, sys, warnings
+from pathlib import Path
+warnings.simplefilter("ignore")
+import psycopg
+from vitesse_graph.database import database_url
+from vitesse_graph.settings import Settings
+
+async def main():
+    settings = Settings(data_dir=Path(sys.argv[1]), _env_file=None)
+    urls = await asyncio.gather(*(database_url(settings) for _ in range(20)))
+    async with await psycopg.AsyncConnection.connect(urls[0]) as connection:
+        row = await (await connection.execute("select system_identifier from pg_control_system()")).fetchone()
+    print(len(set(urls)), row[0])
+    sys.stdin.read()  # stays until all have seen the same server
+
+asyncio.run(main())
+"""
+
+
+def test_any_number_of_threads_and_processes_may_start_the_embedded_server_at_once(fresh: Path) -> None:
+    command = [sys.executable, "-c", OPENS_AT_ONCE, str(fresh)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    opening = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
+    said = {process.stdout.readline() for process in opening}
+    for process in opening:
+        process.communicate(timeout=30)
+    assert len(said) == 1
+    assert said.pop().startswith("1 ")
+    assert not (fresh / "postgres" / "postmaster.pid").exists()  # the last one to leave has stopped it
+
+
+async def test_a_database_whose_making_was_cut_off_is_made_anew(fresh: Path) -> None:
+    """As after a SIGKILL in the middle of `initdb`: the folder looks finished and holds next to nothing."""
+    (fresh / "postgres").mkdir()
+    (fresh / "postgres" / "PG_VERSION").write_text("18\n")
+    (fresh / "postgres.unfinished").touch()
+    url = await database_url(Settings(data_dir=fresh, _env_file=None))
+    async with await psycopg.AsyncConnection.connect(url) as connection:
+        assert await (await connection.execute("select 1")).fetchone() == (1,)
+
+
+async def test_a_pid_that_another_program_has_now_is_not_taken_for_the_server(fresh: Path) -> None:
+    settings = Settings(data_dir=fresh, _env_file=None)
+    await database_url(settings)
+    note = fresh / "postgres" / "postmaster.pid"
+    lines = note.read_text().splitlines()
+    stop_embedded(fresh)
+    note.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    async with await psycopg.AsyncConnection.connect(await database_url(settings)) as connection:
+        assert await (await connection.execute("select 1")).fetchone() == (1,)

@@ -7,12 +7,14 @@ import itertools
 import json
 import random
 import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from aiohttp import web
 
-from tests.integration.runtime.apis import Apis, digest, person
-from tests.integration.runtime.definitions import batched, definition, with_lookup
+from tests.integration.runtime.apis import Apis, digest, person, until
+from tests.integration.runtime.definitions import batched, definition, incremental, with_lookup
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.http import AddressPolicy
 from vitesse_graph.runtime.connect import Options
@@ -66,6 +68,29 @@ async def test_an_outcome_that_nobody_can_find_out_is_quarantined_and_never_sent
     again = await sync(made, store, policy)
     assert (again.unchanged, again.quarantined) == (36, 4)
     assert set(apis.emails.values()) == {1}
+
+
+async def test_a_repeat_that_meets_its_first_attempt_under_way_waits_for_its_end(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    """The line is cut while the destination still works on the write; meanwhile it answers the key with 409."""
+    apis.people = [person(n) for n in range(20)]
+    met: dict[str, int] = {}
+
+    def hook(request: web.Request) -> web.Response | None:
+        if request.method != "POST":
+            return None
+        times = met[request.headers["Idempotency-Key"]] = met.get(request.headers["Idempotency-Key"], 0) + 1
+        if times == 1 and len(met) % 5 == 0:
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return web.json_response({"error": "in progress"}, status=409) if times == 2 else None
+
+    apis.hook = hook
+    report = await sync(definition(apis.url, name), store, policy)
+    assert (report.created, report.quarantined) == (20, 0)
+    assert apis.emails == {p["email"]: 1 for p in apis.people}
 
 
 async def test_a_storm_of_429_is_waited_out(
@@ -395,3 +420,70 @@ async def test_a_page_of_fifty_megabytes_is_moved(
     made.source.pagination.max_page_size = 500
     report = await sync(made, store, policy)
     assert (report.created, len(apis.contacts)) == (2000, 2000)
+
+
+@pytest.mark.parametrize("hours", [-26, 26], ids=["behind", "ahead"])
+async def test_a_source_whose_clock_is_wrong_is_read_by_its_own_clock(
+    hours: int, apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    """Neither what changed is missed nor is a wait measured by our clock."""
+    clock = [datetime.now(UTC) + timedelta(hours=hours)]
+    busy = {"times": 1}
+
+    def hook(request: web.Request) -> web.Response | None:
+        if request.path != "/people":
+            return None
+        theirs = {"Date": format_datetime(clock[0], usegmt=True)}
+        if busy["times"]:
+            busy["times"] -= 1
+            soon = format_datetime(clock[0] + timedelta(seconds=1), usegmt=True)
+            return web.json_response({}, status=429, headers={**theirs, "Retry-After": soon})
+        since = request.query.get("updated_since", "")
+        return web.json_response(
+            {"people": [p for p in apis.people if p["updated_at"] >= since], "next": None}, headers=theirs
+        )
+
+    def moment() -> str:
+        return clock[0].isoformat(timespec="seconds").replace("+00:00", "Z")
+
+    apis.hook = hook
+    apis.people = [person(n, updated_at=moment()) for n in range(10)]
+    clock[0] += timedelta(minutes=10)
+    made = incremental(definition(apis.url, name))
+    assert made.source.incremental is not None
+    made.source.incremental.field = None  # only the answers' Date says how far the read came
+    made.source.watermark_overlap_seconds = 60
+    started = time.monotonic()
+    assert (await sync(made, store, policy)).created == 10
+    assert time.monotonic() - started < 10
+    clock[0] += timedelta(minutes=30)
+    apis.people[3].update(last_name="Changed", updated_at=moment())
+    clock[0] += timedelta(minutes=1)
+    report = await sync(made, store, policy)
+    assert (report.updated, report.fetched, report.full) == (1, 1, False)
+
+
+async def test_a_mapping_published_in_mid_run_waits_for_the_next_run(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    """The run ends on the version it began with; the next one brings every record to the new version."""
+    apis.people = [person(n) for n in range(300)]
+    apis.delay_seconds = 0.05
+    made = definition(apis.url, name)
+    newer = made.model_copy(update={"version": 2}, deep=True)
+    newer.mapping = made.mapping.evolve(version=2)
+    newer.mapping.transformations[1].source_field = "last_name"
+    running = asyncio.create_task(sync(made, store, policy))
+    await until(lambda: apis.requests["POST"] >= 50)
+    with pytest.raises(ConflictError, match="already running"):
+        await sync(newer, store, policy)
+    assert (await running).created == 300
+    assert all(c["first_name"].startswith("First") for c in apis.contacts.values())
+    runs = await store.records("runs", {"id": name, "limit": 10})
+    assert {(run["definition_version"], run["mapping_version"], run["created"]) for run in runs} == {
+        (1, 1, 300)
+    }
+    apis.delay_seconds = 0.0
+    report = await sync(newer, store, policy)
+    assert (report.full, report.updated, report.created) == (True, 300, 0)
+    assert all(c["first_name"] == c["last_name"] for c in apis.contacts.values())

@@ -6,6 +6,7 @@ from tests.integration.runtime.apis import Apis, person
 from tests.integration.runtime.definitions import batched, definition, incremental, with_lookup
 from vitesse_graph.http import AddressPolicy
 from vitesse_graph.runtime.engine import SyncEngine, SyncRequest
+from vitesse_graph.runtime.provenance import explain
 from vitesse_graph.runtime.store import Store
 from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
 
@@ -106,6 +107,24 @@ async def test_a_new_version_of_the_definition_reads_everything_and_updates_what
     mapping.transformations[1].source_field = "last_name"
     report = await sync(made.model_copy(update={"version": 2, "mapping": mapping}), store, policy)
     assert (report.full, report.updated, len(apis.contacts)) == (True, 50, 50)
+
+
+async def test_a_record_is_explained_by_the_mapping_that_wrote_it_whatever_came_after(
+    apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    apis.people = [person(n) for n in range(3)]
+    made = definition(apis.url, name)
+    made.approved_by = "ada"
+    first = await SyncEngine(made, store, policy=policy).run()
+    made = made.model_copy(update={"version": 2, "approved_by": "grace"}, deep=True)
+    made.mapping = made.mapping.evolve(version=2)
+    made.mapping.transformations = made.mapping.transformations[:3]
+    apis.people[0]["first_name"] = "New"
+    apis.people[1:] = []  # only the first one is seen, and written, by the new version
+    second = await SyncEngine(made, store, policy=policy).run()
+    old, new = await explain(store, name, "2"), await explain(store, name, "0")
+    assert (old["run_id"], old["approved_by"], len(old["steps"])) == (int(first.run_id), "ada", 4)
+    assert (new["run_id"], new["approved_by"], len(new["steps"])) == (int(second.run_id), "grace", 3)
 
 
 async def test_a_refused_record_goes_to_the_dead_letters_and_the_rest_goes_on(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import hashlib
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 from aiohttp import web
 
 from vitesse_graph.errors import InputError, NotFoundError, RefusedAddress, SpecError, UpstreamError
+from vitesse_graph.nodes.ingest import for_whiteboard
 from vitesse_graph.settings import Settings
 from vitesse_graph.specs import SpecCache, load_document
 
@@ -114,8 +118,11 @@ async def test_redirects_are_followed_and_bounded(server: Any, settings: Setting
     server.answers.update({"/go": onward, "/circle": circle, "/openapi.json": text()})
     document = await load_document(f"{server.url}/go", settings=settings)
     assert document.spec.spec_url == f"{server.url}/openapi.json"
-    with pytest.raises(UpstreamError, match="redirects"):
+    with pytest.raises(UpstreamError, match="more than 5 times; VITESSE_MAX_REDIRECTS raises the limit"):
         await load_document(f"{server.url}/circle", settings=settings)
+    strict = settings.model_copy(update={"max_redirects": 0})
+    with pytest.raises(UpstreamError, match="more than 0 times"):
+        await load_document(f"{server.url}/go", settings=strict)
 
 
 @pytest.mark.parametrize(
@@ -500,3 +507,45 @@ async def test_a_key_in_a_url_is_not_kept_in_the_cache(
     kept = [p for p in (tmp_path / "cache").rglob("*") if p.is_file()]
     assert len(kept) == 3
     assert all(b"s3cret" not in p.read_bytes() and "s3cret" not in p.name for p in kept)
+
+
+async def test_a_document_of_45_megabytes_is_read_and_little_of_it_is_kept(
+    tmp_path: Path, settings: Settings
+) -> None:
+    note = "A sentence of a description, as long ones have many. " * 8
+    record = {
+        "type": "object",
+        "properties": {f"field_{i}": {"type": "string", "description": note} for i in range(20)},
+    }
+    schemas = {f"Thing{i}": {"title": f"Thing {i}", **record} for i in range(4_500)}
+    schemas["Thing0"]["properties"] = {
+        "id": {"type": "string"},
+        "next": {"$ref": "#/components/schemas/Thing1"},
+    }
+    paths = {f"/things-{i}": _listing(f"Thing{i}") for i in range(4_500)}
+    tree = {
+        "openapi": "3.0.0",
+        "info": {"title": "Huge", "version": "1"},
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+    data = orjson.dumps(tree)
+    assert len(data) > 40_000_000
+    path = tmp_path / "openapi.json"
+    path.write_bytes(data)
+    del tree, paths, schemas
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    document = await load_document(str(path), settings=settings)
+    spec = await asyncio.to_thread(lambda: document.spec)
+    assert spec.operation_count == 4_500
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < 1_000_000_000
+    kept = for_whiteboard(document, "source", "GET /things-0", document.rank("things", "source", 5))
+    assert kept.digest == hashlib.sha256(data).hexdigest()
+    assert len(orjson.dumps(kept.dump())) < 40_000
+
+
+def _listing(schema: str) -> dict[str, Any]:
+    items = {"type": "array", "items": {"$ref": f"#/components/schemas/{schema}"}}
+    answer = {"description": "ok", "content": {"application/json": {"schema": items}}}
+    return {"get": {"responses": {"200": answer}}}

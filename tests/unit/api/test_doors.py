@@ -9,6 +9,7 @@ import pytest
 from vitesse_graph.api.access import host_of, is_loopback
 from vitesse_graph.api.credentials import as_text, ensure_location_allowed, reference_in
 from vitesse_graph.api.limits import RequestLimiter
+from vitesse_graph.api.lookout import schedule_of
 from vitesse_graph.api.principals import LOCAL, Principal
 from vitesse_graph.api.problems import Refusal, problem_of, status_of_step_error
 from vitesse_graph.cli.serve import ensure_may_bind
@@ -142,3 +143,19 @@ def test_every_error_has_its_status_and_none_tells_what_it_must_not(error: Excep
 )
 def test_a_failed_step_has_its_status_by_the_name_of_its_error(kind: str, status: int) -> None:
     assert status_of_step_error(kind) == status
+
+
+@pytest.mark.parametrize(
+    ("seconds", "cron"),
+    [
+        (0, None),
+        (-1, None),
+        (1, "*/1 * * * *"),
+        (60, "*/1 * * * *"),
+        (300, "*/5 * * * *"),
+        (3600, "0 */1 * * *"),
+        (86_400, "0 */23 * * *"),
+    ],
+)
+def test_the_monitors_cron_knows_minutes_and_hours(seconds: float, cron: str | None) -> None:
+    assert schedule_of(seconds) == cron

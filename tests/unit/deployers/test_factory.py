@@ -36,6 +36,19 @@ def test_a_third_party_registers_by_entry_point(monkeypatch: pytest.MonkeyPatch)
     assert isinstance(DeployerFactory.create_deployer("moon"), Deployer)
 
 
+def test_a_target_is_added_to_a_process_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_REGISTERED", {})
+    kind = DeployerFactory.create_deployer("process").__class__
+    DeployerFactory.register("sun", kind)
+    DeployerFactory.register("sun", kind)
+    assert "sun" in DeployerFactory.targets()
+    assert type(DeployerFactory.create_deployer("sun")) is kind
+    other = type("Other", (kind,), {})
+    for name, taken in (("sun", other), ("process", other), ("docker", other)):
+        with pytest.raises(InputError, match="is there already"):
+            DeployerFactory.register(name, taken)
+
+
 @pytest.mark.parametrize(
     ("value", "words"),
     [("no_such_package.x:Y", "needs the package no_such_package"), ("pathlib:Path", "no Deployer")],

@@ -9,6 +9,7 @@ from pair import DEST_SHAPE, SOURCE_SHAPE, judge, mapping, row
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
+from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.testing import ShadowCall, TestResults
@@ -87,6 +88,36 @@ async def test_values_of_another_meaning_are_a_finding_though_the_contract_is_ke
 
 def with_web_site(schema: dict[str, Any]) -> dict[str, Any]:
     return {**schema, "properties": {**schema["properties"], "web_site": {"type": "string"}}}
+
+
+async def test_a_conversion_that_loses_something_is_told_and_fails_nothing() -> None:
+    one_for_all = row("state", "status", "enum_map", table={"on": "active", "off": "active"})
+    results = await judge(mapping(one_for_all))
+    found = finding(results, "lossy", "status")
+    assert results.passed
+    assert found.detail == "status: 2 different values become 1"
+    assert found.detail in results.warnings
+    assert finding(await judge(mapping()), "lossy", "status") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "made", "loss"),
+    [
+        ("2026-01-02T10:30:00Z", "2026-01-02", "the time of day is dropped"),
+        ("2026-01-02T00:00:00Z", "2026-01-02", None),
+        (12.75, 13, "digits are rounded away"),
+        (1275, 12.75, None),
+        ("a name of many letters", "a name of", "the text is cut short"),
+        (["a", "b"], ["a"], "only some of the elements are kept"),
+        ("same", "same", None),
+    ],
+)
+def test_losses_are_seen_in_the_values(given: Any, made: Any, loss: str | None) -> None:
+    path = "a[]" if isinstance(given, list) else "a"
+    losses = Losses([row(path, "b[]" if isinstance(made, list) else "b")])
+    for _ in range(6):
+        losses.look_at({"a": given}, {"b": made})
+    assert [found.hint["loss"] for found in losses.findings(set())] == ([loss] if loss else [])
 
 
 async def test_a_source_that_is_often_absent_is_told_with_its_share() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from vitesse_graph.knowledge import KnowledgeDBManager, PatternMemory
-from vitesse_graph.knowledge.learned import as_transformation, improve, patterns_of, weigh
+from vitesse_graph.knowledge.learned import as_transformation, patterns_of, weigh
 from vitesse_graph.knowledge.plain import PlainKnowledge
-from vitesse_graph.state.mapping import MappingLogic, Question, Transformation
+from vitesse_graph.state.mapping import MappingLogic, Transformation
 
 PAIR = {"source_api": "Stripe", "dest_api": "Xero"}
 SOURCE = ["id", "email", "name", "balance"]
@@ -115,32 +115,3 @@ async def test_patterns_outlive_the_process(tmp_path: Path) -> None:
     await first.aclose()
     second = KnowledgeDBManager(lambda: (PlainKnowledge(tmp_path), "words"))
     assert await PatternMemory(second).find_relevant_patterns(SOURCE, DEST, **PAIR)
-
-
-async def test_the_second_mapping_of_a_pair_is_better_than_the_first(memory: PatternMemory) -> None:
-    first = MappingLogic(
-        transformations=[WRONG.evolve(confidence=0.55)],
-        questions=[Question(dest_field="Contacts[].EmailAddress", text="which field?")],
-        unmapped_source=["email", "name"],
-    )
-    approved = mapping(EMAIL, Transformation(source_field="name", dest_field="Contacts[].Name"))
-    for _ in range(2):
-        await memory.learn(approved, **PAIR)
-    offered = await memory.find_relevant_patterns(SOURCE, DEST, **PAIR)
-    second = improve(first, offered)
-    assert {row.dest_field: row.source_field for row in second.transformations} == {
-        "Contacts[].EmailAddress": "email",
-        "Contacts[].Name": "name",
-    }
-    assert second.questions == []
-    assert second.unmapped_source == []
-
-
-async def test_experience_does_not_overrule_a_person(memory: PatternMemory) -> None:
-    for _ in range(9):
-        await memory.learn(mapping(WRONG), **PAIR)
-    decided = mapping(
-        Transformation(source_field="name", dest_field="Contacts[].Name", origin="person", confidence=0.1)
-    )
-    offered = await memory.find_relevant_patterns(SOURCE, DEST, **PAIR)
-    assert improve(decided, offered) == decided.evolve(confidence=0.1)

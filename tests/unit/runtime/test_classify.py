@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -78,10 +79,12 @@ def test_an_answer_that_does_not_speak_of_each_record_says_nothing_of_any() -> N
 
 
 def test_retry_after_is_read_in_seconds_and_as_a_date() -> None:
-    now = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
     assert retry_after_seconds({"Retry-After": "7"}) == 7.0
-    assert retry_after_seconds({"Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}, now) == 30.0
-    assert retry_after_seconds({"Retry-After": "Thu, 01 Jan 2026 11:00:30 GMT"}, now) == 0.0
+    theirs = {"Date": "Thu, 01 Jan 2026 12:00:00 GMT"}  # whatever our own clock says
+    assert retry_after_seconds({**theirs, "Retry-After": "Thu, 01 Jan 2026 12:00:30 GMT"}) == 30.0
+    assert retry_after_seconds({**theirs, "Retry-After": "Thu, 01 Jan 2026 11:00:30 GMT"}) == 0.0
+    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=30), usegmt=True)
+    assert retry_after_seconds({"Retry-After": soon}) == pytest.approx(30.0, abs=2.0)
     assert retry_after_seconds({"Retry-After": "soon"}) is None
     assert retry_after_seconds({}) is None
 

@@ -59,11 +59,41 @@ async def test_a_429_shuts_the_door_for_everybody_as_long_as_it_asks(clock: Cloc
     assert clock.now == pytest.approx(1007.0, abs=0.1)
 
 
-async def test_a_budget_that_is_used_up_is_waited_for_before_it_is_exceeded(clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"RateLimit-Remaining": "0", "RateLimit-Reset": "5"},
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "5"},
+        {"RateLimit": "limit=100, remaining=0, reset=5"},
+        {"RateLimit": '"burst";r=0;t=5'},
+        # A moment is of the other side's clock, which may be hours from ours.
+        {
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": "1767268805",
+            "Date": "Thu, 01 Jan 2026 12:00:00 GMT",
+        },
+        {
+            "X-RateLimit-Remaining": "0",
+            "X-RateLimit-Reset": "1767268805000",
+            "Date": "Thu, 01 Jan 2026 12:00:00 GMT",
+        },
+    ],
+    ids=["two headers", "with X", "one header", "structured", "epoch seconds", "epoch milliseconds"],
+)
+async def test_a_budget_that_is_used_up_is_waited_for_before_it_is_exceeded(
+    headers: dict[str, str], clock: Clock
+) -> None:
     limiter = Limiter(None, clock)
-    limiter.answered(200, {"RateLimit-Remaining": "0", "RateLimit-Reset": "5"})
+    limiter.answered(200, headers)
     await limiter.take()
     assert clock.now == pytest.approx(1005.0)
+
+
+async def test_a_budget_with_something_left_is_not_waited_for(clock: Clock) -> None:
+    limiter = Limiter(None, clock)
+    limiter.answered(200, {"RateLimit": '"burst";r=7;t=5'})
+    limiter.answered(200, {"RateLimit-Remaining": "7", "RateLimit-Reset": "5"})
+    assert not limiter.is_limited
 
 
 async def test_a_leaky_bucket_that_is_nearly_full_is_given_time(clock: Clock) -> None:
@@ -95,6 +125,28 @@ async def test_an_unknown_limit_is_found_and_kept(clock: Clock, rate: float) -> 
             limiter.answered(429, {"Retry-After": f"{(1 - tokens) / rate:.3f}"})
     assert clock.now - started < 20 * 1.15
     assert refused < accepted * 0.2
+
+
+@pytest.mark.parametrize(("rate", "ideal"), [(5.0, 40.0), (50.0, 4.0), (None, 0.0)])
+async def test_a_pause_that_is_asked_for_at_once_is_not_taken_for_the_pace(
+    rate: float | None, ideal: float, clock: Clock
+) -> None:
+    """The first call of all is refused for a second, as after somebody else's burst."""
+    limiter = Limiter(None, clock)
+    limiter.answered(429, {"Retry-After": "1"})
+    began, tokens, at, done = clock.now, 1.0, clock.now, 0
+    while done < 200:
+        await limiter.take()
+        clock.now += 0.001
+        if rate is not None:
+            tokens, at = min(2.0, tokens + (clock.now - at) * rate), clock.now
+            if tokens < 1.0:
+                limiter.answered(429, {"Retry-After": str(1 / rate)})
+                continue
+            tokens -= 1.0
+        limiter.answered(200, {})
+        done += 1
+    assert clock.now - began < 1.3 * ideal + 5.0
 
 
 def test_one_credential_has_one_budget() -> None:

@@ -174,8 +174,8 @@ def test_a_key_that_only_a_parameter_declares_is_found_and_listed_as_a_guess() -
     assert [g.about for g in spec.guesses if g.about == "auth"] == ["auth"]
 
 
-def test_prose_alone_is_a_guess_and_no_more() -> None:
-    spec = make_document(info={"title": "T", "description": "Send `Authorization: Bearer <token>`."}).spec
+def test_a_mere_mention_is_a_guess_and_no_more() -> None:
+    spec = make_document(info={"title": "T", "description": "Works with personal access tokens."}).spec
     assert spec.auth.type == "none"
     assert [(g.about, g.value) for g in spec.guesses] == [
         ("auth", "bearer"),

@@ -69,6 +69,16 @@ def test_a_reference_that_leads_only_to_itself_is_an_empty_schema() -> None:
     assert [w.code for w in findings.list()] == ["circular_ref"]
 
 
+def test_a_long_chain_of_references_ends_at_a_limit_that_is_named() -> None:
+    schemas: dict[str, Any] = {f"S{i}": {"$ref": f"#/components/schemas/S{i + 1}"} for i in range(150)}
+    schemas["S150"] = {"type": "string"}
+    root = {"components": {"schemas": schemas}}
+    short, long = Resolver(root), Resolver(root, max_chain=200)
+    assert short.deref({"$ref": "#/components/schemas/S0"}) == {}
+    assert "VITESSE_MAX_REF_DEPTH" in short.findings.list()[0].message
+    assert long.deref({"$ref": "#/components/schemas/S0"}) == {"type": "string"}
+
+
 def test_a_property_named_ref_is_a_property() -> None:
     schema = {"type": "object", "properties": {"$ref": {"type": "string"}, "id": {"type": "string"}}}
     document = make_document({"/a": listing(schema)})

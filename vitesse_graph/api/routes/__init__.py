@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from vitesse_graph.api.routes import general, history, integrations, keys, mapping, running, steps
+from vitesse_graph.api.routes import care, general, history, integrations, keys, mapping, running, steps
 
-MODULES = (general, integrations, steps, mapping, running, history, keys)
+MODULES = (general, integrations, steps, mapping, running, care, history, keys)
 
 
 def all_routes(prefix: str) -> APIRouter:

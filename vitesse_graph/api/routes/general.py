@@ -66,16 +66,22 @@ async def status(api: ApiDep, caller: Caller) -> dict[str, Any]:
     response_model=Answer,
     responses=problems(),
 )
-async def discover(
+async def find_apis(
     api: ApiDep,
     caller: Caller,
     query: Annotated[str, Query(min_length=1, max_length=500, examples=["shopify"])],
     limit: Annotated[int, Query(ge=1, le=50)] = 5,
 ) -> dict[str, Any]:
     """Searches what is known; makes no integration."""
-    from vitesse_graph.knowledge import discover as search
+    from vitesse_graph.knowledge import discover, discover_widely, get_knowledge_db
 
-    found = await asyncio.to_thread(search, query.replace("\x00", " "), limit=limit)
+    asked = query.replace("\x00", " ")
+    if caller.tenant:  # what others had read is not a tenant's to see
+        found = await asyncio.to_thread(discover, asked, limit=limit)
+    else:
+        knowledge = get_knowledge_db(api.settings, allow_download=False)
+        async with knowledge.session():
+            found = await discover_widely(asked, knowledge=knowledge, limit=limit)
     return answer({"query": query, "count": len(found), "results": [result.dump() for result in found]})
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from vitesse_graph.api import credentials
 from vitesse_graph.api.answers import Answer, answer, of_outcome, of_row
 from vitesse_graph.api.bodies import CreateIntegration, UpdateIntegration
+from vitesse_graph.api.care import checked_care
 from vitesse_graph.api.doors import (
     Api,
     ApiDep,
@@ -47,6 +48,8 @@ async def _request_of(
         **places,
         "source_endpoint": body.source_endpoint,
         "dest_endpoint": body.dest_endpoint,
+        "source_overlay": body.source_overlay,
+        "dest_overlay": body.dest_overlay,
         "deployment_target": body.deployment_target,
     }
     for side, given in (("source_auth", body.source_auth), ("dest_auth", body.dest_auth)):
@@ -66,7 +69,7 @@ async def _request_of(
 )
 async def create(request: Request, api: ApiDep, caller: Caller, body: CreateIntegration) -> JSONResponse:
     """Runs discovery, then waits: `ingest` goes on. Credentials are encrypted at once."""
-    caller.ensure("operator" if body.approvals == "every_step" else "approver")
+    caller.ensure("approver" if body.approvals == "none" else "operator")
     body.ensure_something_to_go_by()
     integration_id = new_integration_id()
     order = api.order(request, caller, integration_id, "create", {})
@@ -83,7 +86,8 @@ async def create(request: Request, api: ApiDep, caller: Caller, body: CreateInte
         tenant=caller.tenant,
     )
     if body.metadata:
-        await api.registry.save_metadata(integration_id, body.metadata)
+        kept = await checked_care(body.metadata, caller, api.vault, integration_id=integration_id)
+        await api.registry.save_metadata(integration_id, kept)
     context = context_for(caller, body.approvals)
 
     async def work() -> tuple[int, dict[str, Any]]:
@@ -93,9 +97,9 @@ async def create(request: Request, api: ApiDep, caller: Caller, body: CreateInte
         status, said = settle(outcome)
         return (201 if status == 200 else status), said
 
-    kept = {"request": given, "context": {"approvals": body.approvals}}
+    order_body = {"request": given, "context": {"approvals": body.approvals}}
     return await api.acceptance.take(
-        api.order(request, caller, integration_id, "create", kept),
+        api.order(request, caller, integration_id, "create", order_body),
         work,
         undo=lambda: api.registry.delete_integration(integration_id),
     )
@@ -162,13 +166,14 @@ async def update(
     body.ensure_one_way()
     if body.sync_frequency:
         trigger_for(body.sync_frequency)  # says what is wrong with it
+    given = await checked_care(body.metadata or {}, caller, api.vault, integration_id=integration_id)
     order = api.order(request, caller, integration_id, "update", {})
     answered = await api.acceptance.replay(order)
     if answered is not None:
         return answered
 
     async def work() -> tuple[int, dict[str, Any]]:
-        described = dict(body.metadata or {})
+        described = dict(given)
         if body.sync_frequency is not None:
             await api.service.set_schedule(integration_id, body.sync_frequency or None)
             described["sync_frequency"] = body.sync_frequency or None

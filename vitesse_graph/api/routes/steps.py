@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import JSONResponse
 
 from vitesse_graph.api import bodies, credentials
-from vitesse_graph.api.answers import Answer
+from vitesse_graph.api.answers import Answer, current_step
 from vitesse_graph.api.doors import (
     Api,
     ApiDep,
@@ -82,7 +82,7 @@ async def _ensure_in_order(api: Api, integration_id: str, name: str) -> None:
         raise Refusal(
             409,
             str(error),
-            current_step=outcome.status,
+            current_step=current_step(outcome),
             next_step=following,
             next_endpoint=endpoint_of(integration_id, following),
         ) from error
@@ -129,7 +129,7 @@ async def prove(
     body: Annotated[bodies.Test | None, Body()] = None,
 ) -> JSONResponse:
     """Approves the mapping and tests it; status `deploying` when health reaches 70, else `testing`."""
-    parameters = (body or bodies.Test()).model_dump()
+    parameters = (body or bodies.Test()).model_dump(exclude_none=True)
     return await _run_step(request, api, caller, integration_id, "test", parameters)
 
 

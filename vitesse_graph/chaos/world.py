@@ -244,7 +244,7 @@ def expected_bodies(mapping: MappingLogic, records: list[Json]) -> list[Json]:
 @asynccontextmanager
 async def open_servers(data_dir: Path) -> AsyncIterator[tuple[dict[Side, Front], dict[Side, str], Store]]:
     """Two listening fronts and the runtime's store."""
-    settings = Settings(data_dir=data_dir, database_url=None, postgres_server=None, _env_file=None)  # type: ignore[call-arg]
+    settings = Settings(data_dir=data_dir, database_url=None, postgres_server=None, _env_file=None)
     fronts: dict[Side, Front] = {"source": Front(), "dest": Front()}
     urls: dict[Side, str] = {}
     async with AsyncExitStack() as stack:
