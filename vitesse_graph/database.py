@@ -82,7 +82,8 @@ def _forget_the_dead(pgdata: Path) -> None:
 
     with suppress(OSError, ValueError, AssertionError):  # no note, or one half written
         noted = PostmasterInfo.read_from_pgdata(pgdata)
-        if noted is not None and noted.is_running() and not noted.process.name().startswith("postgres"):
+        process = noted.process if noted is not None and noted.is_running() else None
+        if process is not None and not process.name().startswith("postgres"):
             (pgdata / "postmaster.pid").unlink()
     users = DiskList(pgdata / ".handle_pids.json")
     before: list[int] = []

@@ -99,7 +99,7 @@ def sandbox(
     """Serve any specification as a stateful, contract-checking mock."""
     from vitesse_graph.sandbox import create_sandbox, parse_faults, serve
 
-    async def load() -> Any:
+    async def opened() -> Any:
         if digest is not None:
             from vitesse_graph.specs import SpecCache
 
@@ -108,7 +108,7 @@ def sandbox(
             raise InputError("give a specification (URL or file), or --digest")
         return await load(spec)
 
-    document = run_async(load())
+    document = run_async(opened())
     app = create_sandbox(
         document, seed=seed, records=records, faults=parse_faults(faults) if faults else None, control=control
     )

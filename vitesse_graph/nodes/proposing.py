@@ -14,7 +14,7 @@ from vitesse_graph.mapping import Embed, ModelOptions, Refined, map_fields, refi
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.mapping import MappingHint, MappingLogic
-from vitesse_graph.state.testing import Finding
+from vitesse_graph.state.mapping import Finding
 
 
 async def propose_mapping(
