@@ -96,7 +96,7 @@ def routes(settings: Settings, engine: Engine, integration_id: str, router: str 
     """Where it answers through the router, by path and by host name; the first is its service URL."""
     if router is None:
         where = f" on {engine.machine}" if engine.is_remote else ""
-        return [f"http://127.0.0.1:(a free port){where}"]
+        return [f"http://127.0.0.1:PORT{where}"]
     base = router.rstrip("/")
     scheme, _, authority = base.partition("://")
     port = authority.partition(":")[2]

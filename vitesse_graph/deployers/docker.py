@@ -190,10 +190,17 @@ class DockerDeployer(Deployer):
         started, integration_id = time.monotonic(), definition.integration_id
         router = await self._router(engine)
         before = await current(engine, integration_id)
-        database = await open_database(
-            self.settings, integration_id, self._home(integration_id), can_mount=not engine.is_remote
+        runs_already = (
+            before is not None and is_same(before, definition, wishes) and before.status == "running"
         )
-        if before is not None and is_same(before, definition, wishes) and before.status == "running":
+        database = await open_database(
+            self.settings,
+            integration_id,
+            self._home(integration_id),
+            can_mount=not engine.is_remote,
+            has_role=runs_already,
+        )
+        if before is not None and runs_already:
             await self._sweep(engine, integration_id, keep=before)
             return deployment_of(
                 self.settings, engine, integration_id, before, router, time.monotonic() - started

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from vitesse_graph.deployers.images import LABEL
+from vitesse_graph.deployers.images import LABEL, reason_of
 from vitesse_graph.errors import DeployError
 from vitesse_graph.settings import Settings
 
@@ -50,7 +50,8 @@ class Engine:
         except (DockerException, OSError, ValueError) as error:
             where = f"at {host}" if host else "on this machine"
             raise DeployError(
-                f"no Docker Engine answers {where}; start one, or set DOCKER_HOST to one that runs"
+                f"no Docker Engine answers {where} ({reason_of(error)}); start one, or set DOCKER_HOST to one "
+                "that runs"
             ) from error
 
     @property
@@ -70,10 +71,7 @@ class Engine:
         try:
             return await asyncio.to_thread(call, self.client)
         except DockerException as error:
-            said = str(getattr(error, "explanation", None) or error).strip().splitlines()
-            raise DeployError(
-                f"the Docker Engine refused: {said[0][:300] if said else 'no reason given'}"
-            ) from error
+            raise DeployError(f"the Docker Engine refused: {reason_of(error)}") from error
         except OSError as error:
             raise DeployError(f"the Docker Engine does not answer ({type(error).__name__})") from error
 

@@ -182,7 +182,7 @@ async def _image_id(client: DockerClient, reference: str) -> str | None:
     except ImageNotFound:
         return None
     except (DockerException, OSError) as error:
-        raise DeployError(f"the Docker Engine does not answer ({_reason(error)})") from error
+        raise DeployError(f"the Docker Engine does not answer ({reason_of(error)})") from error
 
 
 async def _build(
@@ -291,7 +291,7 @@ async def _follow(
     try:
         error = await asyncio.to_thread(read)
     except (DockerException, OSError) as problem:
-        raise DeployError(f"{failure}: {_reason(problem)}", log_tail="\n".join(tail)) from problem
+        raise DeployError(f"{failure}: {reason_of(problem)}", log_tail="\n".join(tail)) from problem
     if error is not None:
         raise DeployError(f"{failure}: {error.strip().splitlines()[-1]}", log_tail="\n".join(tail))
 
@@ -305,7 +305,7 @@ def _line(event: Mapping[str, Any]) -> str:
     return f"{name}{said}".strip()
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """An engine's own words, in one line."""
     text = str(getattr(error, "explanation", None) or error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__

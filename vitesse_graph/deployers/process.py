@@ -75,7 +75,7 @@ class ProcessDeployer(Deployer):
             actions=actions,
             environment=sorted(environment),
             resources={"processes": 2, "folder": str(self._home(definition.integration_id))},
-            routes=["http://127.0.0.1:(a free port)"],
+            routes=["http://127.0.0.1:PORT"],
             changes=changes_between(before, definition) if running is not None and before is not None else [],
             warnings=_warnings(config),
         )

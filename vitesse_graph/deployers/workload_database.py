@@ -50,11 +50,12 @@ def needs_door(settings: Settings) -> bool:
 
 
 async def open_database(
-    settings: Settings, integration_id: str, home: Path, *, can_mount: bool
+    settings: Settings, integration_id: str, home: Path, *, can_mount: bool, has_role: bool = False
 ) -> WorkloadDatabase:
     """Makes the role, and where it takes one the door (a supervised process under `home`).
 
-    Safe to call again: role and password stay what they were. Raises InputError where the server cannot
+    Safe to call again: role and password stay what they were. `has_role`: a workload runs with it already,
+    so that only the door is looked after. Raises InputError where the server cannot
     be reached from the workload, DeployError where the role cannot be made.
     """
     from psycopg.conninfo import make_conninfo
@@ -66,7 +67,8 @@ async def open_database(
         )
     server = await database_url(settings)
     role, password = role_name(integration_id), _password(settings, integration_id)
-    await _access("grant", url=server, role=role, password=password, integration_id=integration_id)
+    if not has_role:
+        await _access("grant", url=server, role=role, password=password, integration_id=integration_id)
     if not needs_door(settings):
         return WorkloadDatabase(url=make_conninfo(server, user=role, password=password))
     database = str(_parts(server).get("dbname") or "postgres")

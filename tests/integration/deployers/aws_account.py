@@ -9,14 +9,13 @@ from __future__ import annotations
 import functools
 import logging
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import pytest
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.ecs.models import EC2ContainerServiceBackend, ecs_backends
+from moto.ecs.models import EC2ContainerServiceBackend
 from moto.server import ThreadedMotoServer
 
 REGION = "eu-west-1"
@@ -70,8 +69,12 @@ class Scheduler:
         self.outcome: Callable[[str], str] = lambda image: "ready"
         """For an image: ready, broken (the circuit breaker stops it), back (ECS goes back by itself), slow."""
 
+        self.before = ""
+
     def look(self, backend: EC2ContainerServiceBackend, service: Any) -> None:
         """Moves the service's deployment on."""
+        if service.status != "ACTIVE":
+            return
         arn, primary = service.task_definition, service.deployments[0]
         definition = backend.describe_task_definition(arn)
         container = definition.container_definitions[0]
@@ -99,29 +102,30 @@ class Scheduler:
             self.before = arn
 
 
-@pytest.fixture(scope="session")
-def moto_url() -> Iterator[str]:
+@functools.cache
+def moto_url() -> str:
+    """The server's address; it is started once, and ends with this process."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    return f"http://{host}:{port}"
 
 
-@pytest.fixture
-def account(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Account:
+def open_account(patch: pytest.MonkeyPatch) -> Account:
+    """A new account, in which every AWS client of this process finds itself."""
+    url = moto_url()
     for name, value in {
-        "AWS_ENDPOINT_URL": moto_url,
+        "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "aws-secret-key-77",
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
-        monkeypatch.setenv(name, value)
+        patch.setenv(name, value)
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    made = Account(moto_url)
-    urllib.request.urlopen(urllib.request.Request(f"{moto_url}/moto-api/reset", method="POST")).close()
+        patch.delenv(name, raising=False)
+    urllib.request.urlopen(urllib.request.Request(f"{url}/moto-api/reset", method="POST")).close()
+    made = Account(url)
     ec2, elb = made.client("ec2"), made.client("elbv2")
     vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
     for number, zone in enumerate("ab"):
@@ -136,28 +140,32 @@ def account(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> Account:
         LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80, DefaultActions=[fixed]
     )["Listeners"][0]["ListenerArn"]
     made.client("ecs").create_cluster(clusterName="main")
-    made.role = made.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")["Role"][
-        "Arn"
-    ]
+    role = made.client("iam").create_role(RoleName="execution", AssumeRolePolicyDocument="{}")["Role"]
+    made.role = role["Arn"]
     return made
 
 
-@pytest.fixture
-def scheduler(account: Account, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
-    made = Scheduler()
+def watch_services(scheduler: Scheduler, patch: pytest.MonkeyPatch) -> None:
+    """The scheduler is asked each time somebody looks at services."""
     original = EC2ContainerServiceBackend.describe_services
 
     @functools.wraps(original)
     def describe(self: EC2ContainerServiceBackend, cluster: str, services: list[str]) -> Any:
         found, failures = original(self, cluster, services)
         for service in found:
-            if service.status == "ACTIVE":
-                made.look(self, service)
+            scheduler.look(self, service)
         return found, failures
 
-    monkeypatch.setattr(EC2ContainerServiceBackend, "describe_services", describe)
+    patch.setattr(EC2ContainerServiceBackend, "describe_services", describe)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    return open_account(monkeypatch)
+
+
+@pytest.fixture
+def scheduler(account: Account, monkeypatch: pytest.MonkeyPatch) -> Scheduler:
+    made = Scheduler()
+    watch_services(made, monkeypatch)
     return made
-
-
-def backend() -> EC2ContainerServiceBackend:
-    return ecs_backends[DEFAULT_ACCOUNT_ID][REGION]

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import itertools
+import os
 import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.integration.deployers.cloud_targets import CLOUD_TARGETS
 from tests.integration.deployers.targets import TARGETS, Target
 from tests.integration.runtime.apis import Apis
 from vitesse_graph.database import database_url
@@ -27,10 +29,15 @@ async def settings(data_dir: Path) -> Settings:
     return made
 
 
-@pytest.fixture(params=TARGETS)
-def target(request: pytest.FixtureRequest, settings: Settings) -> Target:
+@pytest.fixture(params=[*TARGETS, *CLOUD_TARGETS])
+async def target(request: pytest.FixtureRequest, settings: Settings) -> AsyncIterator[Target]:
     """Each target in turn."""
-    return TARGETS[request.param](settings)
+    made = {**TARGETS, **CLOUD_TARGETS}[request.param](settings)
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
 
 
 @pytest.fixture
@@ -50,4 +57,4 @@ def apis() -> Iterator[Apis]:
 
 @pytest.fixture
 def name() -> str:
-    return f"deployed-{next(_numbers)}"
+    return f"deployed-{os.getpid()}-{next(_numbers)}"

@@ -45,13 +45,21 @@ class Target(ABC):
     """One target in this test session."""
 
     name: ClassVar[str]
-    runs_workloads: ClassVar[bool] = True
-    """Whether what is deployed really runs here: records move, a killed workload comes back."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.changes: dict[str, Any] = {}
         """Settings that differ for this target."""
+
+    async def open(self) -> None:  # noqa: B027 - most targets stand on nothing of ours
+        """What the target stands on in this test."""
+
+    async def close(self) -> None:  # noqa: B027 - the same
+        """Takes that down."""
+
+    def url(self, deployed: Deployment) -> str:
+        """Where this test reaches what answers at the service's URL."""
+        return deployed.service_url
 
     async def apis_host(self) -> str:
         """Where test APIs must listen so that a workload can call them."""
@@ -98,7 +106,12 @@ class DockerTarget(Target):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.client = engine_or_skip()
-        self.changes = {"image_base": base_image(self.client), "allow_private_addresses": True}
+        self.changes = {
+            "image_base": base_image(self.client),
+            "allow_private_addresses": True,
+            # Of its own, as the ids are: several sessions may use one engine at a time.
+            "docker_network": f"vitesse-test-{os.getpid()}",
+        }
 
     def kill(self, deployed: Deployment) -> None:
         # Not through the engine: that would count as somebody's wish to stop it.

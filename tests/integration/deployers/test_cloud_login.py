@@ -19,7 +19,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
 
 from tests.integration.deployers.api_server import ApiServer
-from tests.integration.deployers.aws_account import REGION, Account, account, moto_url, scheduler
+from tests.integration.deployers.aws_account import REGION, Account, account
 from tests.integration.deployers.cloud import no_database_role
 from tests.integration.deployers.targets import engine_or_skip
 from tests.integration.runtime.definitions import definition
@@ -31,7 +31,7 @@ from vitesse_graph.deployers.kubernetes import KubernetesDeployer
 from vitesse_graph.errors import DeployError, InputError, NotFoundError
 from vitesse_graph.settings import Settings
 
-__all__ = ["account", "moto_url", "scheduler"]
+__all__ = ["account"]
 
 ECR = f"{DEFAULT_ACCOUNT_ID}.dkr.ecr.{REGION}.amazonaws.com"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -36,7 +37,7 @@ _numbers = itertools.count(1)
 @pytest.fixture
 def strange_name() -> str:
     """An id of its own with everything in it that breaks files, rules, labels and statements."""
-    return f'it\'s "n{next(_numbers)}"\n`id` {{{{7*7}}}} ${{HOME}} ../é'
+    return f'it\'s "{os.getpid()}-{next(_numbers)}"\n`id` {{{{7*7}}}} ${{HOME}} ../é'
 
 
 @pytest.fixture
@@ -83,18 +84,18 @@ async def test_it_moves_records_comes_back_when_killed_and_leaves_nothing_behind
     assert await target.leftovers(strange_name) == []
     deployed = await deployer.deploy(made)
     assert (deployed.status, deployed.version, deployed.definition_digest) == ("running", 1, made.digest())
-    assert (await ask(deployed.service_url + "/sync", "POST", {}))["created"] == 20
+    assert (await ask(target.url(deployed) + "/sync", "POST", {}))["created"] == 20
     again = await deployer.deploy(made)
-    assert (again.service_url, again.detail.get("restarts")) == (deployed.service_url, 0)
+    assert (again.service_url, again.detail.get("restarts", 0)) == (deployed.service_url, 0)
     assert "sync run" in await deployer.get_logs(strange_name)
     assert len((await deployer.get_logs(strange_name, 1)).splitlines()) == 1
 
     target.kill(deployed)
     await asyncio.sleep(0.2)
-    status = await answers(deployed.service_url)
+    status = await answers(target.url(deployed))
     assert status["last_sync"]["created"] == 20
     found = await deployer.get_status(strange_name)
-    assert (found.service_url, found.detail["restarts"]) == (deployed.service_url, 1)
+    assert (found.service_url, found.detail.get("restarts", 1)) == (deployed.service_url, 1)
 
     gone = await deployer.destroy(strange_name)
     assert (gone.status, await target.leftovers(strange_name)) == ("stopped", [])
@@ -111,7 +112,7 @@ async def test_an_update_in_mid_sync_loses_nothing_and_a_broken_one_changes_noth
     reachable.delay_seconds = 0.03
     made = definition(reachable.url, strange_name)
     deployed = await deployer.deploy(made)
-    syncing = asyncio.create_task(ask(deployed.service_url + "/sync", "POST", {}))
+    syncing = asyncio.create_task(ask(target.url(deployed) + "/sync", "POST", {}))
     await until(lambda: reachable.requests["POST"] > 50)
     updating = asyncio.create_task(deployer.update(newer(made)))
     await asyncio.sleep(0)
@@ -120,8 +121,8 @@ async def test_an_update_in_mid_sync_loses_nothing_and_a_broken_one_changes_noth
     await asyncio.gather(syncing, return_exceptions=True)
     assert (updated.version, updated.status) == (2, "running")
     wanted = {p["email"]: p["last_name"] for p in reachable.people}
-    assert (await answers(updated.service_url))["definition_version"] == 2
-    await _in_the_end(updated.service_url, reachable, wanted)
+    assert (await answers(target.url(updated)))["definition_version"] == 2
+    await _in_the_end(target.url(updated), reachable, wanted)
 
     broken = made.model_copy(update={"version": 3, "schedule": "whenever you like"})
     with pytest.raises(DeployError) as caught:
@@ -130,7 +131,7 @@ async def test_an_update_in_mid_sync_loses_nothing_and_a_broken_one_changes_noth
     assert "is not understood" in caught.value.log_tail
     found = await deployer.get_status(strange_name)
     assert (found.version, found.status, found.service_url) == (2, "running", updated.service_url)
-    assert (await ask(found.service_url + "/health"))["status"] == "ok"
+    assert (await ask(target.url(found) + "/health"))["status"] == "ok"
 
 
 async def _in_the_end(url: str, apis: Apis, wanted: dict[str, str]) -> None:
@@ -149,6 +150,7 @@ async def test_secrets_reach_the_workload_and_nothing_that_is_kept(
     target: Target, reachable: Apis, strange_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DEST_KEY", CANARY)
+    monkeypatch.setenv("OPENAI_API_KEY", "not-for-the-runtime")
     reader = {"secret:42": CANARY + "-stored"}.__getitem__
     deployer = target.deployer(secret_reader=reader)
     reachable.people = [person(1)]
@@ -158,8 +160,9 @@ async def test_secrets_reach_the_workload_and_nothing_that_is_kept(
     try:
         plan = await deployer.plan(made)
         assert "DEST_KEY" in plan.environment
+        assert "OPENAI_API_KEY" not in plan.environment
         deployed = await deployer.deploy(made)
-        assert (await ask(deployed.service_url + "/sync", "POST", {}))["created"] == 1
+        assert (await ask(target.url(deployed) + "/sync", "POST", {}))["created"] == 1
         seen = {headers.get("Authorization") for headers in reachable.seen_headers}
         assert seen == {f"Bearer {CANARY}", f"Bearer {CANARY}-stored"}
         for text in (

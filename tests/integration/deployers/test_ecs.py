@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from moto.elbv2.models import ELBv2Backend
 
-from tests.integration.deployers.aws_account import REGION, Account, Scheduler, account, moto_url, scheduler
+from tests.integration.deployers.aws_account import REGION, Account, Scheduler, account, scheduler
 from tests.integration.deployers.cloud import no_database_role
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.deployers import DeployerFactory
@@ -26,7 +26,7 @@ from vitesse_graph.state.api_spec import AuthScheme
 from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.deployment import DeploymentConfig
 
-__all__ = ["account", "moto_url", "scheduler"]
+__all__ = ["account", "scheduler"]
 
 CANARY = "canary-secret-987654"
 API = "https://api.example.com"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vitesse_graph.deployers import names
@@ -34,6 +34,7 @@ ids = st.one_of(
     st.sampled_from(STRANGE),
     st.from_regex(r"[a-z_-]{1,12}[0-9a-f]{0,12}", fullmatch=True),
 )
+unhurried = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 each_rule = pytest.mark.parametrize("make", RULES, ids=lambda make: make.__name__)
 
 
@@ -49,6 +50,7 @@ def test_no_two_strange_ids_share_a_name(make: Callable[[str], str]) -> None:
 
 
 @each_rule
+@unhurried
 @given(one=ids, other=ids)
 def test_different_ids_have_different_valid_names(make: Callable[[str], str], one: str, other: str) -> None:
     assert RULES[make].match(make(one))
@@ -56,6 +58,7 @@ def test_different_ids_have_different_valid_names(make: Callable[[str], str], on
 
 
 @each_rule
+@unhurried
 @given(one=ids)
 def test_an_id_that_equals_another_ones_made_name_gets_a_name_of_its_own(
     make: Callable[[str], str], one: str
