@@ -2,7 +2,7 @@
 
     client.crons.create("monitor", schedule="* * * * *", input={})
 
-Heals run on the integrations' own threads, as runs of that server.
+Heals run on the integrations' own threads, as runs of that server; how they ended is seen at the next look.
 """
 
 from __future__ import annotations
@@ -40,19 +40,27 @@ def _ensure_admin(config: RunnableConfig) -> None:
 
 
 async def look(state: Look, config: RunnableConfig) -> dict[str, Any]:
-    """Looks at every deployed integration once; returns when the heals that follow have ended."""
+    """Looks at every deployed integration once and hands heals over: a server with one worker could not
+    run them while this run waited."""
     _ensure_admin(config)
     from langgraph_sdk import get_client
 
-    from vitesse_graph.api.monitoring import Monitoring, look_once
-    from vitesse_graph.api.remote import RemoteThreads
+    from vitesse_graph.api.monitoring import HandingOver, look_once
+    from vitesse_graph.api.remote import GRAPH_NAME, RemoteThreads
     from vitesse_graph.api.rest_service import RestService
     from vitesse_graph.api.secret_services import open_vault_services
     from vitesse_graph.settings import get_settings
 
+    client = get_client()
+
+    async def hand_over(thread_id: str, given: dict[str, Any], context: dict[str, Any]) -> None:
+        await client.runs.create(
+            thread_id, GRAPH_NAME, input=given, context=context, multitask_strategy="reject"
+        )
+
     async with open_vault_services(get_settings()) as services:
-        service = RestService(RemoteThreads(get_client()), services)
-        decisions = await look_once(Monitoring(service), with_specs=state.with_specs)
+        service = RestService(RemoteThreads(client), services)
+        decisions = await look_once(HandingOver(service, hand_over), with_specs=state.with_specs)
     return {
         "decisions": {
             name: decision.model_dump(mode="json", include={"action", "health", "reason"})

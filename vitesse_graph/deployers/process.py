@@ -94,7 +94,8 @@ class ProcessDeployer(Deployer):
         async with self._lock(integration_id):
             home = self._home(integration_id)
             # Everything below the folder goes, also what was started beside the runtime (sandboxes).
-            roots = {spec.parent.parent for spec in home.rglob("spec.json")}
+            specs = await asyncio.to_thread(lambda: list(home.rglob("spec.json")))
+            roots = {spec.parent.parent for spec in specs}
             stops = [
                 ProcessSupervisor(root).remove(name, grace_seconds=_DRAIN_SECONDS)
                 for root in roots
@@ -102,7 +103,7 @@ class ProcessDeployer(Deployer):
             ]
             await asyncio.gather(*stops)
             await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
-        self._lock_path(integration_id).unlink(missing_ok=True)
+        await asyncio.to_thread(self._lock_path(integration_id).unlink, missing_ok=True)
         return Deployment(
             target=self.target,
             workload_id=integration_id,
@@ -143,11 +144,8 @@ class ProcessDeployer(Deployer):
             return self._deployment(before, time.monotonic() - started)
         environment = self._environment(definition)
         supervisor = ProcessSupervisor(self._home(integration_id))
-        name = self._next_start(integration_id)
-        folder = supervisor.folder(name)
-        folder.mkdir(parents=True, mode=0o700)
-        file = folder / "definition.json"
-        file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+        name = await asyncio.to_thread(self._next_start, integration_id)
+        file = await asyncio.to_thread(_write_definition, supervisor.folder(name), definition)
         argv = [
             sys.executable,
             "-m",
@@ -186,7 +184,7 @@ class ProcessDeployer(Deployer):
             reason = str(error).removeprefix(name).strip()
             raise DeployError(f"the runtime of {integration_id} {reason}{went_on}", log_tail=tail) from error
         deployment = self._deployment(running, time.monotonic() - started)
-        self._set_current(integration_id, {**deployment.dump(), "start": name})
+        await asyncio.to_thread(self._set_current, integration_id, {**deployment.dump(), "start": name})
         if before is not None:
             await supervisor.stop(before.name, grace_seconds=_DRAIN_SECONDS)
         await self._sweep(integration_id, keep=name)
@@ -195,7 +193,7 @@ class ProcessDeployer(Deployer):
     async def _sweep(self, integration_id: str, *, keep: str) -> None:
         """Whatever else still runs is stopped; files of old starts go, the last few stay for their logs."""
         supervisor = ProcessSupervisor(self._home(integration_id))
-        starts = self._starts(integration_id)
+        starts = await asyncio.to_thread(self._starts, integration_id)
         for name in starts:
             if name != keep:
                 await supervisor.stop(name, grace_seconds=_DRAIN_SECONDS)
@@ -290,6 +288,14 @@ class ProcessDeployer(Deployer):
             yield
         finally:
             os.close(descriptor)
+
+
+def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
+    """Files are touched beside the event loop: a LangGraph server refuses steps that block it."""
+    folder.mkdir(parents=True, mode=0o700)
+    file = folder / "definition.json"
+    file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
+    return file
 
 
 def _redacted(text: str, environment: dict[str, str], definition: IntegrationDefinition) -> str:

@@ -79,7 +79,7 @@ class ProcessSupervisor:
         """
         await self.stop(name)
         folder = self.folder(name)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True, mode=0o700)
         wants_port = any("{port}" in part for part in (*argv, health_url, ready_url or ""))
         port = free_port() if wants_port else urlsplit(health_url).port
 
@@ -95,8 +95,8 @@ class ProcessSupervisor:
             "grace_seconds": grace_seconds,
             "label": label or {},
         }
-        (folder / "process.json").unlink(missing_ok=True)
-        (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
+        await asyncio.to_thread((folder / "process.json").unlink, missing_ok=True)
+        await asyncio.to_thread((folder / "spec.json").write_text, json.dumps(spec), encoding="utf-8")
         await self._spawn(folder, env)
         urls = [filled(url) for url in (health_url, ready_url) if url]
         try:

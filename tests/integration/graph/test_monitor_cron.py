@@ -28,6 +28,7 @@ async def test_a_look_heals_a_thread_of_that_server_and_a_cron_may_take_it(
         await stands.drift(rename={"phone": "phone_no"}, drop=[])
         looked = await client.runs.wait(None, "monitor", input={"with_specs": True})
         assert looked["decisions"].get(thread_id, {}).get("action") == "start_heal", looked
+        await client.runs.join(thread_id, (await client.runs.list(thread_id))[0]["run_id"])
         state = await client.threads.get_state(thread_id)
         assert state["values"]["healing"]["outcome"] == "healed", state["values"]["healing"]["log"]
         rows = {
