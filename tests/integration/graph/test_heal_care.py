@@ -17,6 +17,7 @@ from vitesse_graph.api.monitoring import Monitoring, report_of, watch
 from vitesse_graph.api.service import IntegrationService, Outcome
 from vitesse_graph.demo.stands import Stands
 from vitesse_graph.healing import alert_data
+from vitesse_graph.healing.drifting import Change, drift_document
 from vitesse_graph.nodes.episode import LIVE_CHANNELS
 from vitesse_graph.state.context import VitesseContext
 
@@ -156,3 +157,29 @@ async def test_a_policy_may_say_that_breaking_changes_stop_the_integration(
     assert [(item.path, item.new_path) for item in drift if item.severity == "breaking"]
     await service.unpause(thread_id)
     assert (await service.runtime_status(thread_id)).state == "idle"
+
+
+async def test_a_new_field_is_adopted_where_the_owner_wants_new_fields(
+    service: IntegrationService,
+    request_body: dict[str, Any],
+    thread_id: str,
+    stands: Stands,
+    tmp_path: Path,
+) -> None:
+    async with httpx.AsyncClient() as client:
+        document = (await client.get(stands.shopify_spec_url)).json()
+    document["servers"] = [{"url": stands.shopify_url}]
+    kept = tmp_path / "shop.json"
+    without = Change(kind="drop", side="source", field="phone")
+    kept.write_text(
+        json.dumps(drift_document(document, without, key="GET /customers.json", items_at="customers"))
+    )
+    before = await _active(service, {**request_body, "source": str(kept)}, thread_id)
+    assert "phone_number" not in _sources(before)
+    await service.services.registry.save_metadata(thread_id, {"heal_policy": {"new_source_fields": "adopt"}})
+    kept.write_text(json.dumps(document))
+    await watch(Monitoring(service, only=[thread_id]), interval_seconds=1, once=True)
+    outcome = await service.look(thread_id)
+    assert outcome.state.healing is not None
+    assert _sources(outcome) == {**_sources(before), "phone_number": "phone"}, outcome.state.healing.log
+    assert outcome.status == "active"
