@@ -77,16 +77,18 @@ def ingest(spec: str, overlay: str | None, as_json: bool) -> None:
 def map_command(source_schema: str, dest_schema: str, intent: str, hints: str | None, as_json: bool) -> None:
     """Map one JSON Schema onto another: which field feeds which, how, and how sure."""
     from vitesse_graph.mapping import map_fields
+    from vitesse_graph.mapping_aids import embed_for, refine
     from vitesse_graph.state.mapping import MappingHint
     from vitesse_graph.transforms import describe
 
     wishes = [MappingHint.model_validate(h) for h in read_json_file(hints, "hints")] if hints else []
-    mapping = map_fields(
+    source, dest = (
         read_json_file(source_schema, "source schema"),
         read_json_file(dest_schema, "destination schema"),
-        intent=intent,
-        hints=wishes,
     )
+    settings = get_settings()
+    mapping = map_fields(source, dest, intent=intent, hints=wishes, embed=embed_for(settings))
+    mapping = asyncio.run(refine(mapping, source, dest, settings, intent)).mapping
     if as_json:
         print_json(mapping.dump())
         return

@@ -320,7 +320,7 @@ def improve(mapping: MappingLogic, patterns: Sequence[LearnedPattern]) -> Mappin
     }
     return mapping.evolve(
         transformations=[row.dump() for row in filled],
-        questions=[q.dump() for q in mapping.questions if q.dest_field not in rows],
+        questions=[q.dump() for q in mapping.questions if not q.is_answered_by(rows)],
         unmapped_dest=[path for path in mapping.unmapped_dest if path not in rows],
         unmapped_source=[path for path in mapping.unmapped_source if path not in used],
         confidence=round(sum(row.confidence for row in filled) / len(filled), 4) if filled else 0.0,

@@ -40,6 +40,10 @@ MAX_ASKED = 60
 MAX_SOURCES = 400
 
 
+_SECRET = frozenset(("password", "ssn", "passport_number"))
+"""What no answer of a model may send anywhere but to a field of its own kind."""
+
+
 class Pick(BaseModel):
     """One answer: which source fields (by number) feed a destination field (by number)."""
 
@@ -261,6 +265,9 @@ def _answered(
 def _conversion(paths: list[str], chosen: list[int], at: int, source: Side, dest: Side) -> Conversion | None:
     if not all(may_receive_id(source, dest, s, at) for s in chosen):
         return None
+    wanted = dest.terms[at].notion
+    if any(source.terms[s].notion in _SECRET and source.terms[s].notion != wanted for s in chosen):
+        return None
     if len(paths) == 1:
         return pair_conversion(source, dest, paths[0], dest.fields[at].path)
     texts = all(source.fields[s].type == "string" for s in chosen) and dest.fields[at].type == "string"
@@ -297,7 +304,7 @@ def _finish(
     mapping = refined.mapping
     refined.mapping = mapping.evolve(
         transformations=kept,
-        questions=[q for q in mapping.questions if q.dest_field not in rows],
+        questions=[q for q in mapping.questions if not q.is_answered_by(rows)],
         unmapped_dest=[f.path for f in dest.fields if f.path not in rows and not f.required],
         unmapped_source=[f.path for f in source.fields if f.path not in used],
         confidence=round(sum(r.confidence for r in kept) / len(kept), 3) if kept else 0.0,

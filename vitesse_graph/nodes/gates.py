@@ -215,7 +215,7 @@ def edited_mapping(state: SharedWhiteboardState, edit: MappingEdit | GuardianEdi
         update={
             "transformations": rows,
             "version": before.version + 1,
-            "questions": [q for q in before.questions if q.dest_field not in fed],
+            "questions": [q for q in before.questions if not q.is_answered_by(fed)],
         }
     )
     compile_mapping(mapping)

@@ -7,6 +7,7 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
+from vitesse_graph.mapping_aids import embed_for, refine
 from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
@@ -68,6 +69,7 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
     services = await get_services()
     emit(runtime, "map", "started", remap=state.retry_count)
     pair = await open_pair(services, state)
+    embed = await asyncio.to_thread(embed_for, services.settings)
     mapping = await asyncio.to_thread(
         map_fields,
         pair.source_shape.record_schema,
@@ -78,7 +80,16 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         hints=state.mapping_hints or [],
         previous=state.mapping_logic,
         findings=state.findings,
+        embed=embed,
     )
+    refined = await refine(
+        mapping,
+        pair.source_shape.record_schema,
+        pair.dest_shape.request_schema,
+        services.settings,
+        state.user_intent,
+    )
+    mapping = refined.mapping
     episode, mapping = _repaired(state, mapping, context_of(runtime))
     version = (state.mapping_logic.version if state.mapping_logic else 0) + 1
     mapping = for_whiteboard(mapping.model_copy(update={"version": version}))
@@ -87,6 +98,9 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         f"{len(mapping.transformations)} fields mapped, mean confidence {mapping.confidence:.2f}, "
         f"{open_questions} required without a source"
     )
+    if refined.calls:
+        tokens = refined.input_tokens + refined.output_tokens
+        summary += f"; language model: {refined.calls} call, {tokens} tokens, {refined.seconds:.1f} s"
     await services.registry.save_integration(
         thread_id_of(runtime, state), status="testing", next_step="guardian"
     )
