@@ -15,6 +15,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
@@ -104,6 +105,7 @@ async def refine_with_model(
     listed = _listed_sources(mapping, source)
     started = time.perf_counter()
     try:
+        await asyncio.to_thread(import_module, "langchain_openai")  # slow, and no fault of the model's
         async with asyncio.timeout(options.timeout_seconds):
             picks = await _ask(_question(mapping, source, dest, asked, listed, intent), options, refined)
     except Exception as error:  # noqa: BLE001 - the client raises many kinds; none may stop a mapping
@@ -179,19 +181,23 @@ def _question(
 
 async def _ask(messages: list[tuple[str, str]], options: ModelOptions, refined: Refined) -> list[Pick]:
     """One call. Raises whatever the client raises, and ValueError for an answer that is none."""
+    import httpx
     from langchain_openai import ChatOpenAI
 
-    client = ChatOpenAI(
-        model=options.model,
-        api_key=options.api_key,
-        base_url=options.base_url,
-        timeout=options.timeout_seconds,
-        max_retries=1,
-        temperature=0,
-    )
-    refined.calls = 1
-    runnable = client.with_structured_output(Picks, method="function_calling", include_raw=True)
-    answer = await runnable.ainvoke(messages)
+    # The library would keep a client, and with it its connections, for as long as the process lives.
+    async with httpx.AsyncClient(timeout=options.timeout_seconds) as http:
+        client = ChatOpenAI(
+            model=options.model,
+            api_key=options.api_key,
+            base_url=options.base_url,
+            timeout=options.timeout_seconds,
+            max_retries=1,
+            temperature=0,
+            http_async_client=http,
+        )
+        refined.calls = 1
+        runnable = client.with_structured_output(Picks, method="function_calling", include_raw=True)
+        answer = await runnable.ainvoke(messages)
     if not isinstance(answer, dict):
         raise ValueError("no structured answer")
     usage = getattr(answer.get("raw"), "usage_metadata", None) or {}
