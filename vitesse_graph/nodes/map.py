@@ -132,6 +132,9 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         f"{len(mapping.transformations)} fields mapped, mean confidence {mapping.confidence:.2f}, "
         f"{open_questions} required without a source"
     )
+    if refined.calls:
+        tokens = refined.input_tokens + refined.output_tokens
+        summary += f"; language model: {refined.calls} call, {tokens} tokens, {refined.seconds:.1f} s"
     await services.registry.save_integration(integration_id, status="testing", next_step="guardian")
     emit(runtime, "map", "finished", summary=summary, seconds=clock.seconds)
     return {
