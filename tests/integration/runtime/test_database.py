@@ -104,7 +104,7 @@ def test_any_number_of_threads_and_processes_may_start_the_embedded_server_at_on
     opening = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
     said = {process.stdout.readline() for process in opening}
     for process in opening:
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
     assert len(said) == 1
     assert said.pop().startswith("1 ")
     assert not (fresh / "postgres" / "postmaster.pid").exists()  # the last one to leave has stopped it
