@@ -20,7 +20,18 @@ from psycopg import sql
 from vitesse_graph.runtime.store import Connection, migrate
 
 _LOCK = 0x76697473
-_TABLES = ("runs", "cursors", "holds", "ledger", "intents", "dead_letters", "leases", "tokens", "budgets")
+_TABLES = (
+    "runs",
+    "cursors",
+    "holds",
+    "ledger",
+    "intents",
+    "dead_letters",
+    "leases",
+    "mappings",
+    "tokens",
+    "budgets",
+)
 MOST_CONNECTIONS = 20
 """Two versions of one workload at a time, with a pool and a lease each, and some room."""
 

@@ -16,7 +16,8 @@ do $$
 declare
     one text;
 begin
-    foreach one in array array['runs', 'cursors', 'holds', 'ledger', 'intents', 'dead_letters', 'leases'] loop
+    foreach one in array array['runs', 'cursors', 'holds', 'ledger', 'intents', 'dead_letters', 'leases',
+                               'mappings'] loop
         if not exists (select 1 from pg_policies where schemaname = 'vitesse_runtime' and tablename = one
                        and policyname = 'own_rows') then
             execute format('create policy own_rows on vitesse_runtime.%I
