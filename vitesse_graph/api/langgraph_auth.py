@@ -128,12 +128,16 @@ async def search_threads(ctx: Auth.types.AuthContext, value: Any) -> dict[str, A
 @auth.on.threads.update
 async def update_thread(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
     """Editing a thread's state can walk around a gate, so it takes who may answer every gate."""
-    return _visible(_ensure(ctx, "approver"))
+    caller = _ensure(ctx, "approver")
+    await _audit(value, "edit_thread", caller)
+    return _visible(caller)
 
 
 @auth.on.threads.delete
 async def delete_thread(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
-    return _changeable(_ensure(ctx, "operator"))
+    caller = _ensure(ctx, "operator")
+    await _audit(value, "delete_thread", caller)
+    return _changeable(caller)
 
 
 @auth.on.threads.create_run
@@ -168,7 +172,18 @@ async def create_run(ctx: Auth.types.AuthContext, value: Any) -> dict[str, Any]:
         await services.registry.save_integration(
             str(value["thread_id"]), created_by=caller.id, tenant=caller.tenant
         )
+        await _audit(value, "answer" if command.get("resume") is not None else "run", caller)
     return _changeable(caller)
+
+
+async def _audit(value: Any, action: str, caller: Principal) -> None:
+    """Who asked for it; what became of it is told by the steps, and by the server's own run log."""
+    thread_id = value.get("thread_id")
+    if thread_id is not None:
+        services = await get_services()
+        await services.registry.audit(
+            str(thread_id), action, actor=caller.id, outcome="accepted", detail={"door": "threads"}
+        )
 
 
 async def _deploying_gate_waits(thread_id: Any) -> bool:

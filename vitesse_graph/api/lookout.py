@@ -1,7 +1,7 @@
 """The monitor as a graph of its own, so that a LangGraph server's crons can drive it.
 
-A run looks at every deployed integration once and waits for the heals that follow from it; those
-are runs on the integrations' own threads. What the monitor remembers between looks (how long
+A run looks at every deployed integration once and hands the heals that follow from it to the server,
+as runs on the integrations' own threads. What the monitor remembers between looks (how long
 something has been wrong, when it healed last) is in the database.
 """
 
@@ -17,8 +17,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
-from vitesse_graph.api.monitoring import Monitoring, look_once
-from vitesse_graph.api.remote import RemoteThreads
+from vitesse_graph.api.monitoring import HandingOver, look_once
+from vitesse_graph.api.remote import GRAPH_NAME, RemoteThreads
 from vitesse_graph.api.rest_service import RestService
 from vitesse_graph.api.secret_services import open_vault_services
 from vitesse_graph.errors import ConflictError
@@ -34,22 +34,40 @@ _TRIES = 15
 
 
 class Look(TypedDict, total=False):
-    """What one look found."""
+    """`with_specs`: the specifications too, whether it is time for that or not; else once an hour.
+    The rest is what the look found."""
 
+    with_specs: bool
     integrations: int
-    decisions: dict[str, str]
+    decisions: dict[str, dict[str, Any]]
 
 
 async def look(state: Look) -> Look:
-    """Asks every runtime how it is, heals what needs it, and says what was decided."""
+    """Asks every runtime how it is, hands over what needs healing, and says what was decided.
+
+    Heals are handed over, not waited for: a server with one worker could not run them meanwhile.
+    """
+    client = get_client()
+
+    async def hand_over(thread_id: str, given: dict[str, Any], context: dict[str, Any]) -> None:
+        await client.runs.create(
+            thread_id, GRAPH_NAME, input=given, context=context, multitask_strategy="reject"
+        )
+
     async with open_vault_services(await asyncio.to_thread(get_settings)) as services:
-        service = RestService(RemoteThreads(get_client()), services)
+        service = RestService(RemoteThreads(client), services)
         try:
-            decisions = await look_once(Monitoring(service, say=_log.info), with_specs=False)
+            decisions = await look_once(
+                HandingOver(service, hand_over), with_specs=state.get("with_specs", False)
+            )
         except ConflictError as error:
             _log.info("nothing to do: %s", error)
             decisions = {}
-    told = {name: f"{d.action}: {d.reason}" for name, d in decisions.items() if d.action != "none"}
+    told = {
+        name: decision.model_dump(mode="json", include={"action", "health", "reason"})
+        for name, decision in decisions.items()
+        if decision.action != "none"
+    }
     return {"integrations": len(decisions), "decisions": told}
 
 

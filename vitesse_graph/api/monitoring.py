@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -31,6 +31,8 @@ ERROR_SAMPLES = 20
 SPEC_SECONDS = 3600.0
 """How often both specifications (conditionally) and a few records are looked at."""
 MONITOR = "monitor"
+HandOver = Callable[[str, dict[str, Any], dict[str, Any]], Awaitable[None]]
+"""Takes the thread, the input and the context of a run to be started."""
 WATCH_LOCK = "vitesse:monitor"
 """One process watches at a time: two would start two heals."""
 _LONG_AGO = 0.0
@@ -122,8 +124,7 @@ class Monitoring:
 
     async def _heal(self, integration_id: str, report: HealthReport) -> HealEnd:
         before = (await self._service.deployment(integration_id)).version
-        seen = await report_of(self._service, integration_id, report.reason)
-        complete = seen.model_copy(update={"drift": report.drift, "health": report.health or seen.health})
+        complete = await self._report(integration_id, report)
         context = VitesseContext(actor=MONITOR)
         outcome = await self._service.heal(integration_id, complete.dump(), context=context)
         end = heal_end(outcome, before)
@@ -137,6 +138,11 @@ class Monitoring:
                 f"{integration_id}: synced, {report_after.written} written, {report_after.quarantined} quarantined"
             )
         return end
+
+    async def _report(self, integration_id: str, report: HealthReport) -> HealthReport:
+        """The monitor's report with what the runtime says besides."""
+        seen = await report_of(self._service, integration_id, report.reason)
+        return seen.model_copy(update={"drift": report.drift, "health": report.health or seen.health})
 
     async def _drift(self, integration_id: str) -> Sequence[DriftItem]:
         return await self._service.drift(integration_id)
@@ -169,6 +175,20 @@ class Monitoring:
     async def _settings(self, integration_id: str) -> tuple[MonitorSettings, HealPolicy]:
         row = await self._registry.integration(integration_id)
         return MonitorSettings(), policy_of(row.metadata)
+
+
+class HandingOver(Monitoring):
+    """As `Monitoring`, for a look that must not wait for the heals it starts: `hand_over` gives the report
+    to somebody who runs it. How it ends is seen at the next look."""
+
+    def __init__(self, service: IntegrationService, hand_over: HandOver) -> None:
+        super().__init__(service)
+        self._hand_over = hand_over
+
+    async def _heal(self, integration_id: str, report: HealthReport) -> HealEnd:
+        complete = await self._report(integration_id, report)
+        await self._hand_over(integration_id, {"health_report": complete.dump()}, {"actor": MONITOR})
+        return HealEnd(outcome="waiting")
 
 
 async def look_once(monitoring: Monitoring, *, with_specs: bool = True) -> Mapping[str, MonitorDecision]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 
-from vitesse_graph.database import database_url
+from vitesse_graph.database import database_url, stop_embedded
 from vitesse_graph.healing import Credential, RecordProfile, profile_records
 from vitesse_graph.healing.impact import Side
 from vitesse_graph.http import AddressPolicy, guarded_httpx
@@ -248,6 +248,7 @@ async def open_servers(data_dir: Path) -> AsyncIterator[tuple[dict[Side, Front],
     fronts: dict[Side, Front] = {"source": Front(), "dest": Front()}
     urls: dict[Side, str] = {}
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(asyncio.to_thread, stop_embedded, data_dir)
         store = await stack.enter_async_context(Store(lambda: database_url(settings), patience_seconds=30))
         for side, front in fronts.items():
             ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()

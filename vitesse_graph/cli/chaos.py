@@ -38,7 +38,7 @@ def chaos(
 
     Nothing that is deployed is touched. Exit 0 when every case ended as it should, else 1.
     """
-    from vitesse_graph.chaos import HEADINGS, Asked, cases_named, rows, run_matrix, summary
+    from vitesse_graph.chaos import Asked, cases_named, run_matrix, summary
 
     cases = cases_named(case)
     if only_list:
@@ -65,7 +65,23 @@ def chaos(
     if as_json:
         print_json({"summary": summary(outcomes), "outcomes": [asdict(one) for one in outcomes]})
     else:
-        print_table("chaos", list(HEADINGS), [list(row) for row in rows(outcomes)])
+        print_table(
+            "chaos",
+            ["what broke", "noticed after", "cause", "ended", "", "wrong", "lost", "s"],
+            [
+                [
+                    one.case,
+                    one.noticed_after,
+                    one.cause,
+                    one.end,
+                    "✓" if one.is_right else "✗",
+                    one.wrong,
+                    one.lost,
+                    f"{one.seconds:.1f}",
+                ]
+                for one in outcomes
+            ],
+        )
         for line in summary(outcomes):
             click.echo(line)
         for one in outcomes:

@@ -14,7 +14,7 @@ from typing import Any
 from vitesse_graph.guardian.paths import every, plain
 from vitesse_graph.state.mapping import Finding, Transformation
 
-_LOOKS = 60
+_LOOKS = 30
 _ENOUGH = 5
 _LEAST_SHARE = 0.05
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ](?!00:00(:00)?(\.0+)?(Z|[+-]00:?00)?$)\d\d:\d\d")

@@ -97,11 +97,20 @@ class _Twin:
             transformed = self.mapping.apply(record)
             if transformed.errors or not self.contract.is_valid(transformed.body):
                 continue  # quarantined by the runtime, refused by the destination
-            out.update(_canonical(part) for part in every(transformed.body, self.dest_shape.envelope))
+            parts = every(transformed.body, self.dest_shape.envelope)
+            out.update(_canonical(self._without_id(part)) for part in parts)
         return out
 
     def found(self) -> Counter[str]:
-        return Counter(_canonical(body) for body in self.dest.sent(self.dest_shape.endpoint.key))
+        bodies = self.dest.sent(self.dest_shape.endpoint.key)
+        return Counter(_canonical(self._without_id(body)) for body in bodies)
+
+    def _without_id(self, body: Any) -> Any:
+        """The record without the id that the runtime, not the mapping, put there to name it in an update."""
+        envelope = self.dest_shape.envelope
+        if self.dest_shape.update_id_at != (f"{envelope}.id" if envelope else "id"):
+            return body
+        return {name: value for name, value in body.items() if name != "id"}
 
 
 async def run_twin(

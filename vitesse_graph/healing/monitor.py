@@ -61,6 +61,8 @@ class MonitorState(Model):
     cool_until: float = 0.0
     watch_until: float = 0.0
     definition_version: int = 0
+    is_rolling_back: bool = False
+    """The next version to be seen is the one before, put back: it is not watched as a repair is."""
     specs_read_at: float | None = None
     """When both specifications and a few records were looked at last; None: never."""
     known_drift: list[str] = Field(default_factory=list)
@@ -103,7 +105,7 @@ class Monitor:
         state = self.state
         state.silent_polls = 0
         if status.definition_version != state.definition_version:
-            self._new_definition(status.definition_version)
+            self._new_definition(status.definition_version, now)
         seen = self._news(status)
         if seen != state.last_seen:
             state.last_seen = seen
@@ -162,13 +164,19 @@ class Monitor:
         figures = sorted(s.p95_latency_ms for s in self.state.history if s.p95_latency_ms > 0)
         return figures[len(figures) // 2] if len(figures) >= 3 else None
 
-    def _new_definition(self, version: int) -> None:
-        """Another definition is live: what was known of the old one's health is no longer about it."""
+    def _new_definition(self, version: int, now: float) -> None:
+        """Another definition is live: what was known of the old one's health is no longer about it.
+
+        One that came while the integration was ill is a repair, whoever let it through: it is watched.
+        """
         state = self.state
         if state.definition_version:
             state.healths, state.last_seen, state.known_drift = [], "", []
-            if state.phase == "with_person":
+            if state.phase != "armed" and not state.is_rolling_back:
+                state.watch_until = now + self.settings.watch_seconds
+            if state.phase in ("with_person", "healing"):
                 state.phase = "armed"
+        state.is_rolling_back = False
         state.definition_version = version
 
     def _news(self, status: RuntimeStatus) -> str:
@@ -190,6 +198,7 @@ class Monitor:
             return MonitorDecision(health=health)
         if now < state.watch_until:
             state.watch_until = 0.0
+            state.is_rolling_back = True
             state.phase = "cooling"
             state.cool_until = now + self.settings.cool_down_seconds
             reason = f"health fell to {health:.0f} after the repair"

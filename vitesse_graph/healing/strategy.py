@@ -52,6 +52,9 @@ def needs_approval(
         return not change.is_empty
     if rules.approval == "never":
         return False
+    adds = any(row.kind == "added" for row in change.rows)
+    if adds and rules.new_source_fields == "ask" and any(item.kind == "field_added" for item in drift):
+        return True
     return change.is_risky or _is_to_be_asked(change, rules, drift)
 
 

@@ -14,6 +14,9 @@ from vitesse_graph.mapping.sides import Floats, Side, kind_compatibility
 ALTERNATIVES = 3
 _NEVER = -0.65
 SPELLING_BONUS = 1.06
+_THINGS = frozenset(
+    ["tags", "category", "assignee", "owner", "author", "manager", "department", "organization", "location"]
+)
 
 
 @dataclass(slots=True)
@@ -114,6 +117,11 @@ def may_receive_id(source: Side, dest: Side, s: int, d: int) -> bool:
 
 def _id_fits(source: Side, dest: Side, s: int, d: int, is_record_id: bool, is_own_id: bool) -> bool:
     one, other = source.terms[s], dest.terms[d]
+    target = dest.fields[d]
+    if other.notion in _THINGS and target.type == "integer" and not target.place.enum:
+        return False  # a number for a person or a thing is the destination's own id of it
+    if one.notion in _THINGS and source.fields[s].type == "integer" and target.type == "string":
+        return is_outward(other)
     if other.notion != "id" or source.kinds[s] not in ("id", "text", "number", "any") or is_outward(other):
         return True
     if is_own_id:

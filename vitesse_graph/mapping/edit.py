@@ -92,7 +92,7 @@ def apply_edit(
     dest_fields = [f for f in read_fields(dest_schema) if not f.read_only]
     edited = mapping.evolve(
         transformations=rows,
-        questions=[q for q in mapping.questions if q.dest_field not in filled],
+        questions=[q for q in mapping.questions if not q.is_answered_by(filled)],
         left_empty=sorted({*(p for p in mapping.left_empty if p not in filled), *emptied}),
         unmapped_dest=[f.path for f in dest_fields if f.path not in filled and not f.required],
         unmapped_source=_unused(source_schema, rows),

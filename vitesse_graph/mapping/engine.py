@@ -17,6 +17,7 @@ from vitesse_graph.mapping.features import Pairs, make_pairs
 from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.model import Model, default_model
+from vitesse_graph.mapping.questions import open_demands
 from vitesse_graph.mapping.rework import (
     STICKY,
     concerned,
@@ -32,6 +33,7 @@ from vitesse_graph.mapping.structure import (
     JOIN_CONFIDENCE,
     drop_echoes,
     drop_lonely,
+    drop_twins,
     join_conversion,
     joined_name,
     phone_conversion,
@@ -50,6 +52,9 @@ from vitesse_graph.state.mapping import (
     TransformType,
 )
 from vitesse_graph.transforms import compile_mapping
+
+GUESSED = 0.7
+"""A fixed value of less confidence is taken, and asked about."""
 
 
 class Pattern(Protocol):
@@ -246,7 +251,7 @@ def propose(draft: Draft, model: Model, embed: Embed | None, pairs: Pairs | None
     draft.model = model
     draft.ranked = {c.dest: c for c in choices}
     likely = {c.dest: c for c in choices if c.probability >= model.threshold}
-    kept = drop_lonely(dest, drop_echoes(source, dest, likely))
+    kept = drop_lonely(dest, drop_twins(dest, drop_echoes(source, dest, likely)))
     kept = split_names(source, dest, kept, draft.ranked)
     for at in range(len(dest.fields)):
         names = joined_name(source, dest, at, kept, model.threshold)
@@ -354,10 +359,12 @@ def finish(draft: Draft, previous: MappingLogic | None) -> MappingLogic:
     used = {
         s for r in rows for s in ([r.source_field] if isinstance(r.source_field, str) else r.source_field)
     }
+    questions = _questions(draft, filled)
+    asked = {q.dest_field for q in questions}
     mapping = MappingLogic(
         transformations=rows,
-        questions=_questions(draft, filled),
-        unmapped_dest=[f.path for f in draft.dest.fields if f.path not in filled and not f.required],
+        questions=questions,
+        unmapped_dest=[f.path for f in draft.dest.fields if f.path not in filled | asked and not f.required],
         unmapped_source=[f.path for f in draft.source.fields if f.path not in used],
         confidence=round(sum(r.confidence for r in rows) / len(rows), 3) if rows else 0.0,
         left_empty=sorted(draft.left_empty),
@@ -369,18 +376,17 @@ def finish(draft: Draft, previous: MappingLogic | None) -> MappingLogic:
 
 
 def _questions(draft: Draft, filled: set[str]) -> list[Question]:
-    questions = []
-    for at, target in enumerate(draft.dest.fields):
-        if not target.required or target.path in filled:
-            continue
-        choice = draft.ranked.get(at)
-        offered = (
-            alternatives(
-                draft, Choice(at, -1, 0.0, [(choice.source, choice.probability), *choice.others][:3])
-            )
-            if choice
-            else []
-        )
-        text = f"{target.path} is required and nothing in the source clearly feeds it: which field, or which fixed value?"
-        questions.append(Question(dest_field=target.path, text=text, required=True, suggestions=offered))
-    return questions
+    """Demands that nothing meets, first; then fixed values that were only guessed."""
+    asked = []
+    for path, at in open_demands(draft.dest, filled):
+        choice = draft.ranked.get(at) if draft.dest.fields[at].path == path else None
+        offered = [(choice.source, choice.probability), *choice.others][:3] if choice else []
+        text = f"{path} is required and nothing in the source clearly feeds it: which field, or which fixed value?"
+        suggestions = alternatives(draft, Choice(at, -1, 0.0, offered))
+        asked.append(Question(dest_field=path, text=text, required=True, suggestions=suggestions))
+    for row in draft.rows.values():
+        if row.source_field == [] and row.confidence < GUESSED and row.origin == "found":
+            value = row.transform_config.get("params", {}).get("value")
+            text = f"{row.dest_field} is always set to {value!r} ({row.reason}): is that right?"
+            asked.append(Question(dest_field=row.dest_field, text=text, required=False))
+    return asked

@@ -10,6 +10,7 @@ from rapidfuzz.distance import JaroWinkler
 
 from vitesse_graph.mapping.identity import identity_columns
 from vitesse_graph.mapping.likenesses import Embed, embedding_column, value_columns
+from vitesse_graph.mapping.roles import role_columns
 from vitesse_graph.mapping.shortlist import shortlist, text_similarity
 from vitesse_graph.mapping.sides import Floats, Ints, Side, kind_compatibility
 from vitesse_graph.mapping.surroundings import VAGUE, group_columns, place_columns, text_columns
@@ -89,6 +90,23 @@ PAIR_FEATURES = (
     "dest_place_absent",
     "reference_of_same_thing",
     "embedding",
+    "pole_shared",
+    "pole_opposed",
+    "pole_missing_source",
+    "pole_missing_dest",
+    "only_one_each",
+    "kind_of_sibling",
+    "group_mutual",
+    "group_overlap",
+    "context_unaligned",
+    "both_arrays_aligned",
+    "same_term_aligned",
+    "outside_aligned_array",
+    "dest_said_to_be",
+    "source_said_to_be",
+    "source_size",
+    "dest_size",
+    "dest_share_known",
 )
 
 
@@ -109,6 +127,8 @@ def _values(source: Side, dest: Side, si: Ints, di: Ints, texts: Floats, embed: 
     columns |= text_columns(source, dest, si, di)
     columns |= group_columns(source, dest, si, di, columns["related"])
     columns |= place_columns(source, dest, si, di)
+    columns |= role_columns(source, dest, si, di, columns["related"])
+    columns |= _aligned_columns(columns)
     columns["vague_far_source"] = columns["vague_notion"] * columns["context_extra_source"]
     columns["vague_far_dest"] = columns["vague_notion"] * columns["context_extra_dest"]
     columns["embedding"] = embedding_column(source, dest, si, di, embed)
@@ -118,6 +138,18 @@ def _values(source: Side, dest: Side, si: Ints, di: Ints, texts: Floats, embed: 
         if len(si)
         else np.zeros((0, len(PAIR_FEATURES)))
     )
+
+
+def _aligned_columns(columns: dict[str, Floats]) -> dict[str, Floats]:
+    """Objects that hold the same things are the same place, whatever they are called."""
+    aligned = columns["group_mutual"] * np.minimum(columns["group_overlap"], 1.0)
+    extra = columns["context_extra_source"] + columns["context_extra_dest"]
+    in_arrays = (columns["source_arrays"] > 0) & (columns["dest_arrays"] > 0)
+    return {
+        "context_unaligned": extra * (1 - aligned),
+        "both_arrays_aligned": in_arrays * aligned,
+        "same_term_aligned": (columns["related"] >= 0.85) * aligned,
+    }
 
 
 _TERM_COLUMNS = (
@@ -165,6 +197,10 @@ def _share_in(words: tuple[str, ...], text: frozenset[str]) -> float:
     return sum(w in text for w in words) / len(words)
 
 
+_MOST_CONTEXT = 2.0
+"""How many levels around may count against a pair: deep documents wrap a value many times."""
+
+
 @lru_cache(maxsize=200_000)
 def _spelling(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     return float(JaroWinkler.normalized_similarity("".join(one), "".join(other)))
@@ -192,8 +228,8 @@ def compare_terms(one: Term, other: Term, ignored: frozenset[str]) -> tuple[floa
         extra_one,
         extra_other,
         float(len(around_one & around_other)),
-        context_extra_one,
-        context_extra_other,
+        min(context_extra_one, _MOST_CONTEXT),
+        min(context_extra_other, _MOST_CONTEXT),
         len(kinds_one & kinds_other) / len(kinds_one | kinds_other) if kinds_one and kinds_other else 0.0,
     )
 
@@ -238,6 +274,9 @@ def _shape_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Fl
         "dest_depth": dest.depth[di],
         "dest_arrays": dest.arrays[di],
         "boolean_mismatch": ((kind_s[si] == "boolean") != (kind_d[di] == "boolean")).astype(float),
+        "source_size": np.full(len(si), np.log1p(len(source.fields))),
+        "dest_size": np.full(len(si), np.log1p(len(dest.fields))),
+        "dest_share_known": np.full(len(si), sum(t.is_known for t in dest.terms) / max(len(dest.terms), 1)),
         "dest_is_boolean": (kind_d[di] == "boolean").astype(float),
         "dest_is_time": (kind_d[di] == "time").astype(float),
         "dest_deprecated": np.array([float(f.place.deprecated) for f in dest.fields] or [0.0])[di],

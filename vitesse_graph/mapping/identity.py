@@ -46,7 +46,7 @@ OUTWARD = frozenset(
         "integration",
     ]
 )
-REFERENCE_NOTIONS = frozenset(("external_id", "reference"))
+REFERENCE_NOTIONS = frozenset(("external_id", "reference", "dedup_key"))
 
 
 def is_outward(term: Term) -> bool:

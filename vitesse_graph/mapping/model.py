@@ -4,7 +4,7 @@ Two stages. A logistic one weighs each pair by itself. Then every pair is seen a
 (how far ahead of the next source for the same field, of the next field for the same source), and
 a small ensemble of trees weighs that together with the pair's features. The probability is last
 brought in line with how often such rows were right for APIs that the weights had not seen.
-`bench/mapping.py --fit` learns all of it anew.
+`python -m bench.mapping --fit` learns all of it anew.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ import logging
 import re
 import time
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, Field, SecretStr
@@ -38,6 +39,10 @@ TRUST = 0.8
 """What a model's own certainty is worth."""
 MAX_ASKED = 60
 MAX_SOURCES = 400
+
+
+_SECRET = frozenset(("password", "ssn", "passport_number"))
+"""What no answer of a model may send anywhere but to a field of its own kind."""
 
 
 class Pick(BaseModel):
@@ -100,6 +105,7 @@ async def refine_with_model(
     listed = _listed_sources(mapping, source)
     started = time.perf_counter()
     try:
+        await asyncio.to_thread(import_module, "langchain_openai")  # slow, and no fault of the model's
         async with asyncio.timeout(options.timeout_seconds):
             picks = await _ask(_question(mapping, source, dest, asked, listed, intent), options, refined)
     except Exception as error:  # noqa: BLE001 - the client raises many kinds; none may stop a mapping
@@ -175,19 +181,23 @@ def _question(
 
 async def _ask(messages: list[tuple[str, str]], options: ModelOptions, refined: Refined) -> list[Pick]:
     """One call. Raises whatever the client raises, and ValueError for an answer that is none."""
+    import httpx
     from langchain_openai import ChatOpenAI
 
-    client = ChatOpenAI(
-        model=options.model,
-        api_key=options.api_key,
-        base_url=options.base_url,
-        timeout=options.timeout_seconds,
-        max_retries=1,
-        temperature=0,
-    )
-    refined.calls = 1
-    runnable = client.with_structured_output(Picks, method="function_calling", include_raw=True)
-    answer = await runnable.ainvoke(messages)
+    # The library would keep a client, and with it its connections, for as long as the process lives.
+    async with httpx.AsyncClient(timeout=options.timeout_seconds) as http:
+        client = ChatOpenAI(
+            model=options.model,
+            api_key=options.api_key,
+            base_url=options.base_url,
+            timeout=options.timeout_seconds,
+            max_retries=1,
+            temperature=0,
+            http_async_client=http,
+        )
+        refined.calls = 1
+        runnable = client.with_structured_output(Picks, method="function_calling", include_raw=True)
+        answer = await runnable.ainvoke(messages)
     if not isinstance(answer, dict):
         raise ValueError("no structured answer")
     usage = getattr(answer.get("raw"), "usage_metadata", None) or {}
@@ -261,6 +271,9 @@ def _answered(
 def _conversion(paths: list[str], chosen: list[int], at: int, source: Side, dest: Side) -> Conversion | None:
     if not all(may_receive_id(source, dest, s, at) for s in chosen):
         return None
+    wanted = dest.terms[at].notion
+    if any(source.terms[s].notion in _SECRET and source.terms[s].notion != wanted for s in chosen):
+        return None
     if len(paths) == 1:
         return pair_conversion(source, dest, paths[0], dest.fields[at].path)
     texts = all(source.fields[s].type == "string" for s in chosen) and dest.fields[at].type == "string"
@@ -297,7 +310,7 @@ def _finish(
     mapping = refined.mapping
     refined.mapping = mapping.evolve(
         transformations=kept,
-        questions=[q for q in mapping.questions if q.dest_field not in rows],
+        questions=[q for q in mapping.questions if not q.is_answered_by(rows)],
         unmapped_dest=[f.path for f in dest.fields if f.path not in rows and not f.required],
         unmapped_source=[f.path for f in source.fields if f.path not in used],
         confidence=round(sum(r.confidence for r in kept) / len(kept), 3) if kept else 0.0,

@@ -8,6 +8,7 @@ from vitesse_graph.mapping.notation import wants_e164
 from vitesse_graph.mapping.sides import Side
 from vitesse_graph.mapping.words import kinds, relatedness, split_words
 
+_PLACES = frozenset(("city", "street1", "postcode", "region", "address"))
 _NAME_NOTIONS = frozenset(("name", "full_name"))
 _NEEDS_COMPANY = frozenset(["currency", "type", "status", "language", "date", "unit", "quantity", "country"])
 JOIN_CONFIDENCE = 0.85
@@ -30,6 +31,34 @@ def drop_lonely(dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
         or dest.fields[at].parent in ("", dest.root)
         or dest.fields[at].parent in telling
     }
+
+
+def drop_twins(dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
+    """One of two notations of a point in time that stand side by side (`start.date`, `start.dateTime`)."""
+    surest: dict[tuple[str, str, frozenset[str]], int] = {}
+    for at in sorted(chosen):
+        if dest.kinds[at] != "time" or not dest.fields[at].parent:
+            continue
+        key = (dest.fields[at].parent, dest.terms[at].notion, dest.terms[at].narrowing)
+        rival = surest.get(key)
+        if rival is None or _says_more(dest, chosen, at, rival):
+            surest[key] = at
+    dropped = {
+        at
+        for at in chosen
+        if dest.kinds[at] == "time"
+        and dest.fields[at].parent
+        and surest[dest.fields[at].parent, dest.terms[at].notion, dest.terms[at].narrowing] != at
+    }
+    return {at: choice for at, choice in chosen.items() if at not in dropped}
+
+
+def _says_more(dest: Side, chosen: dict[int, Choice], at: int, rival: int) -> bool:
+    def rank(one: int) -> tuple[bool, bool, float]:
+        f = dest.fields[one]
+        return (f.required, f.place.format == "date-time", chosen[one].probability)
+
+    return rank(at) > rank(rival)
 
 
 def drop_echoes(source: Side, dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
@@ -123,13 +152,40 @@ def joined_name(
         for d, c in chosen.items()
         if dest.fields[d].parent == target.parent and c.probability >= threshold
     }
-    best = min(found, key=lambda p: (p not in beside, p.count("."), p.count("[]"), p))
+    wanted = dest.terms[at].poles
+    found = {parent: parts for parent, parts in found.items() if not _opposed(source, parts, wanted)}
+    if not found:
+        return None
+    best = min(
+        found,
+        key=lambda p: (
+            p not in beside,
+            not _shared(source, found[p], wanted),
+            p.count("."),
+            p.count("[]"),
+            p,
+        ),
+    )
     nested = dest.terms[at].context[:1]
     if nested and "person" not in kinds(nested[0]) and (best not in beside or best == source.root):
         return None
     if not _about_people(dest, at) or (best not in beside and best.count(".") > source.root.count(".")):
         return None
     return list(found[best])
+
+
+def _poles_of(source: Side, parts: tuple[str, str]) -> frozenset[tuple[str, str]]:
+    return source.terms[source.by_path[parts[0]]].poles
+
+
+def _shared(source: Side, parts: tuple[str, str], wanted: frozenset[tuple[str, str]]) -> bool:
+    return bool(_poles_of(source, parts) & wanted)
+
+
+def _opposed(source: Side, parts: tuple[str, str], wanted: frozenset[tuple[str, str]]) -> bool:
+    """The name of the payer for the sender: the same axis, another pole."""
+    here = _poles_of(source, parts)
+    return bool({axis for axis, _ in here} & {axis for axis, _ in wanted}) and not here & wanted
 
 
 def _about_people(side: Side, at: int) -> bool:
@@ -162,6 +218,12 @@ def phone_parts(source: Side, at: int) -> list[str] | None:
     own = source.fields[at]
     if source.terms[at].notion not in ("phone", "mobile", "number") or own.depth == 0:
         return None
+    if any(
+        t.notion in _PLACES
+        for f, t in zip(source.fields, source.terms, strict=True)
+        if f.parent == own.parent
+    ):
+        return None  # the country code of an address
     parts: dict[str, str] = {}
     for f in source.fields:
         if f.parent == own.parent and f.type in ("string", "integer", "any"):

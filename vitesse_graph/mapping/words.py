@@ -42,6 +42,10 @@ class Lexicon(NamedTuple):
     """Word → the kinds of things it may stand for."""
     vocabulary: frozenset[str]
     concepts: frozenset[str]
+    rewrites: dict[tuple[str, ...], tuple[str, ...]]
+    """Words that together stand for others (`bill to` → billing)."""
+    poles: dict[str, frozenset[tuple[str, str]]]
+    """Word → the (axis, pole) it stands at: billing and shipping are two poles of one axis."""
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +74,18 @@ def lexicon() -> Lexicon:
         {word: frozenset(kinds) for word, kinds in entities.items()},
         frozenset(w for w in vocabulary if len(w) > 2),
         frozenset(raw["phrases"]),
+        {tuple(k.split()): tuple(v.split()) for k, v in raw["rewrites"].items()},
+        _poles(raw["axes"]),
     )
+
+
+def _poles(axes: dict[str, dict[str, list[str]]]) -> dict[str, frozenset[tuple[str, str]]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for axis, poles in axes.items():
+        for pole, words in poles.items():
+            for word in words:
+                found.setdefault(word, set()).add((axis, pole))
+    return {word: frozenset(at) for word, at in found.items()}
 
 
 @lru_cache(maxsize=65536)
@@ -97,44 +112,78 @@ def split_words(name: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def _unglue(word: str) -> tuple[str, ...]:
-    """`emailaddress` → email, address: only where all the pieces are known words."""
+    """`emailaddress` → email, address: only where all the pieces are known words, as few as can be."""
     known = lexicon().vocabulary
     if len(word) < 7 or word in known or singular(word) in known:
         return (word,)
-    for cut in range(len(word) - 3, 2, -1):
-        head, tail = word[:cut], word[cut:]
-        if head in known and (tail in known or singular(tail) in known):
-            return (head, tail)
-    return (word,)
+    return _pieces(word, 4) or (word,)
+
+
+_SMALL = frozenset(("or", "and", "of", "is", "to", "id"))
+
+
+def _pieces(word: str, most: int) -> tuple[str, ...]:
+    known = lexicon().vocabulary
+    if word in known or singular(word) in known:
+        return (word,)
+    best: tuple[str, ...] = ()
+    for cut in range(len(word) - 2, 1, -1):
+        head = word[:cut]
+        if most < 2 or not (head in known or head in _SMALL):
+            continue
+        rest = (word[cut:],) if word[cut:] == "id" else _pieces(word[cut:], most - 1)
+        if rest and (not best or len(rest) + 1 < len(best)):
+            best = (head, *rest)
+    return best
 
 
 @lru_cache(maxsize=65536)
 def plain_words(name: str) -> tuple[str, ...]:
-    """Words spelled out and singular."""
+    """Words spelled out and singular, some of them rewritten."""
     words: list[str] = []
     for word in split_words(name):
-        words += lexicon().abbreviations.get(word, (singular(word),))
-    return tuple(words)
+        words += lexicon().abbreviations.get(word, (word,))
+    return _rewritten(tuple(singular(word) for word in words))
+
+
+def _rewritten(words: tuple[str, ...]) -> tuple[str, ...]:
+    rewrites = lexicon().rewrites
+    done: list[str] = []
+    at = 0
+    while at < len(words):
+        for length in (6, 5, 4, 3, 2):
+            found = rewrites.get(words[at : at + length]) if at + length <= len(words) else None
+            if found is not None:
+                done += found
+                at += length
+                break
+        else:
+            done.append(words[at])
+            at += 1
+    return tuple(done)
 
 
 @lru_cache(maxsize=65536)
 def notions(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words with every known phrase merged into the notion it means, longest phrases first."""
+    """The words with every known phrase merged into the notion it means: as few notions as can be.
+
+    Of two ways with as many notions, the one whose last phrase is longer: the head is what counts.
+    """
     lex = lexicon()
-    merged: list[str] = []
-    at = 0
-    while at < len(words):
-        for length in range(min(lex.longest, len(words) - at), 0, -1):
-            concept = lex.phrases.get(words[at : at + length])
-            if concept is not None:
-                merged.append(concept)
-                at += length
-                break
-        else:
-            if words[at] not in _word_set("fillers") or len(words) == 1:
-                merged.append(words[at])
-            at += 1
-    return tuple(merged)
+    best: list[tuple[int, int, tuple[str, ...]]] = [(0, 0, ())]
+    for end in range(1, len(words) + 1):
+        options = []
+        for length in range(1, min(lex.longest, end) + 1):
+            piece = words[end - length : end]
+            concept = lex.phrases.get(piece)
+            if concept is None and length > 1:
+                continue
+            count, _, before = best[end - length]
+            is_filler = concept is None and piece[0] in _word_set("fillers") and len(words) > 1
+            found = before if is_filler else (*before, concept or piece[0])
+            options.append((count + (not is_filler), -length, found))
+        best.append(min(options))
+    return best[-1][2] or words[-1:]
 
 
 def whole_notion(words: tuple[str, ...]) -> str | None:
@@ -161,6 +210,13 @@ def text_words(text: str) -> tuple[str, ...]:
 def kinds(word: str) -> frozenset[str]:
     """What kinds of things a word may stand for (`customer` → person)."""
     return lexicon().entities.get(word, frozenset())
+
+
+@lru_cache(maxsize=65536)
+def poles(words: frozenset[str]) -> frozenset[tuple[str, str]]:
+    """The (axis, pole) pairs that these words stand at."""
+    known = lexicon().poles
+    return frozenset(at for word in words for at in known.get(word, ()))
 
 
 def relatedness(one: str, other: str) -> float:

@@ -69,6 +69,27 @@ def new_episode(
     )
 
 
+def adopting(diagnosis: Diagnosis, drift: Iterable[DriftItem], policy: HealPolicy) -> Diagnosis:
+    """Where nothing is wrong but the source has new fields that the owner wants: what to do about those."""
+    new = [
+        item.path
+        for item in drift
+        if item.kind == "field_added"
+        and item.side == "source"
+        and policy.action_for(item) in ("adopt", "ask")
+    ]
+    if diagnosis.cause != "unknown" or not new:
+        return diagnosis
+    return diagnosis.evolve(
+        cause="source_schema_changed",
+        side="source",
+        confidence=1.0,
+        evidence=[f"the source has a new field: {path}" for path in new[:8]],
+        strategies=["refresh_schema"],
+        detail={"adopts": new[:40]},
+    )
+
+
 def unique(items: Iterable[DriftItem]) -> list[DriftItem]:
     """Each change of a field once, what is worst and surest first: documents and records may tell the same."""
     order = {"breaking": 0, "risky": 1, "safe": 2}
@@ -87,6 +108,10 @@ def close(episode: HealingEpisode, strategy: HealStrategy | None) -> dict[str, A
     if episode.is_rejected:
         episode.outcome = "rejected"
         episode.log.append("what is deployed was not changed and goes on as it was")
+        return {"status": "active", "next_step": None}
+    if episode.diagnosis.detail.get("adopts"):
+        episode.outcome = "waiting"
+        episode.log.append("no field of the destination wants what is new: everything stays as it is")
         return {"status": "active", "next_step": None}
     if strategy in _WAITING:
         episode.outcome = "waiting"

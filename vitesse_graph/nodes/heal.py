@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import ConflictError
-from vitesse_graph.nodes.episode import close, new_episode, policy_for, restored, tell_story
+from vitesse_graph.nodes.episode import adopting, close, new_episode, policy_for, restored, tell_story
 from vitesse_graph.nodes.evidence import gather_evidence
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.nodes.telling import tell
@@ -43,6 +43,7 @@ async def _open_episode(
     state: SharedWhiteboardState,
     live: SharedWhiteboardState,
     definition: IntegrationDefinition,
+    policy: HealPolicy,
 ) -> HealingEpisode:
     """Looks at both sides and names the cause."""
     from vitesse_graph.healing import diagnose
@@ -57,6 +58,7 @@ async def _open_episode(
         mapping=definition.mapping,
         names=evidence.names,
     )
+    diagnosis = adopting(diagnosis, [*evidence.drift, *report.drift], policy)
     return new_episode(state.healing, report, diagnosis, evidence)
 
 
@@ -115,16 +117,16 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
         raise ConflictError(f"{integration_id} is not deployed, so there is nothing to heal")
     back = restored(kept["whiteboard"])
     live = SharedWhiteboardState.model_validate({**state.model_dump(mode="json"), **back})
+    policy = await policy_for(services, integration_id, context)
     episode = state.healing
     if episode is None or episode.outcome != "open" or state.health_report is not None:
         episode = await _open_episode(
-            services, state, live, IntegrationDefinition.model_validate(kept["definition"])
+            services, state, live, IntegrationDefinition.model_validate(kept["definition"]), policy
         )
         summary = f"{episode.log[0]}; {episode.log[1]}"
         await tell(services, integration_id, "heal.started", summary, "\n".join(episode.log[2:]))
     elif not episode.is_rejected:
         episode.log.append(f"the repair by {episode.tried[-1] if episode.tried else 'nothing'} did not pass")
-    policy = await policy_for(services, integration_id, context)
     strategy = None if episode.is_rejected else choose_strategy(episode.diagnosis, episode.tried, policy)
     goto: Destination = END
     changes: dict[str, Any] = {}

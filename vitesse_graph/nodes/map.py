@@ -58,6 +58,7 @@ def _repaired(
     from vitesse_graph.healing import compare_mappings, needs_approval, repair_mapping
 
     also = [f.dest_field for f in state.findings if f.dest_field]
+    also += _fed_by_new(proposed, live, episode.diagnosis.detail.get("adopts", []))
     repaired = repair_mapping(live, proposed, episode.drift, also=also)
     change = compare_mappings(live, repaired, episode.drift).evolve(endpoints=episode.moves)
     episode.needs_approval = needs_approval(change, policy, episode.drift)
@@ -81,6 +82,17 @@ def _used(
             }
             learned = learned.model_copy(update=learned.add_learned_pattern(entry))
     return {} if learned is state else {"learned_patterns": learned.learned_patterns}
+
+
+def _fed_by_new(proposed: MappingLogic, live: MappingLogic, new: list[str]) -> list[str]:
+    """Destination fields that were empty and that the source's new fields feed."""
+    fed = {row.dest_field for row in live.transformations}
+    return [
+        row.dest_field
+        for row in proposed.transformations
+        if row.dest_field not in fed
+        and set(new) & {*([row.source_field] if isinstance(row.source_field, str) else row.source_field)}
+    ]
 
 
 async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -120,6 +132,9 @@ async def map_step(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
         f"{len(mapping.transformations)} fields mapped, mean confidence {mapping.confidence:.2f}, "
         f"{open_questions} required without a source"
     )
+    if refined.calls:
+        tokens = refined.input_tokens + refined.output_tokens
+        summary += f"; language model: {refined.calls} call, {tokens} tokens, {refined.seconds:.1f} s"
     await services.registry.save_integration(integration_id, status="testing", next_step="guardian")
     emit(runtime, "map", "finished", summary=summary, seconds=clock.seconds)
     return {

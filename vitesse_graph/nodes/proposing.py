@@ -13,8 +13,7 @@ from vitesse_graph.knowledge import LearnedPattern
 from vitesse_graph.mapping import Embed, ModelOptions, Refined, map_fields, refine_with_model
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.state.mapping import MappingHint, MappingLogic
-from vitesse_graph.state.mapping import Finding
+from vitesse_graph.state.mapping import Finding, MappingHint, MappingLogic
 
 
 async def propose_mapping(

@@ -82,7 +82,11 @@ async def on_failure(
     services = await get_services()
     await services.registry.save_integration(integration_id, status="failed", next_step=step)
     await services.registry.audit(
-        integration_id, step, outcome="failed", detail={"message": message, "kind": entry.kind}
+        integration_id,
+        step,
+        actor=context_of(runtime).actor,
+        outcome="failed",
+        detail={"message": message, "kind": entry.kind},
     )
     emit(runtime, step, "failed", message=message)
     return Command(

@@ -2,7 +2,7 @@
 
 A call takes a slot before it is sent. With no limit known that costs nothing. After a 429 the pacer
 holds everybody back as long as the answer asks, and takes the rate at which answers came back as the
-limit; while no more 429s come it feels its way up again by small steps.
+limit; while no more 429s come it feels its way up again, by small steps at first.
 """
 
 from __future__ import annotations
@@ -19,12 +19,19 @@ from vitesse_graph.state.api_spec import RateLimit
 
 _log = logging.getLogger(__name__)
 _WINDOW_SECONDS = 2.0
-_PROBE_EVERY_SECONDS = 1.0
+_PROBE_EVERY_SECONDS = 0.25
 _ONE_MESSAGE_SECONDS = 0.1
+_TOO_SHORT_SECONDS = 1e-4
+"""A timer may ring a hair too early; to wait for that again would let the next in line pass."""
 _BLOCK_SECONDS = 0.1
 _LARGEST_BLOCK = 100
 _LONGEST_PAUSE_SECONDS = 300.0
 _LONG_PAUSE_SECONDS = 0.25
+_FIRST_STEP = 1.02
+_LARGEST_STEP = 1.25
+_MOST_SLOWER = 1.3
+_LITTLE_SLOWER = 1.05
+_RIGHT_AFTER_SECONDS = 0.5
 
 
 Reserve = Callable[[int, float, float], Awaitable[float]]
@@ -41,7 +48,7 @@ class Limiter:
 
     def __init__(self, declared: RateLimit | None, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._gap = 0.0
+        self._gap = self._declared_gap = 0.0
         self._burst = 1.0
         self._is_learned = False
         self._is_guessed = False
@@ -58,6 +65,7 @@ class Limiter:
         self._last_429 = 0.0
         self._last_slowed = 0.0
         self._last_step = 0.0
+        self._step = _FIRST_STEP
         self.declare(declared)
         self.waits = 0
         self.waited_seconds = 0.0
@@ -68,6 +76,7 @@ class Limiter:
         if declared is None or declared.requests <= 0 or declared.per_seconds <= 0:
             return
         gap = declared.per_seconds / declared.requests
+        self._declared_gap = max(self._declared_gap, gap)
         if gap > self._gap:
             self._gap = gap
             self._burst = float(declared.burst or max(1.0, min(declared.requests, 10.0)))
@@ -88,7 +97,7 @@ class Limiter:
         slot = max(self._slot(now) if self.reserve is None else await self._shared_slot(), self._closed_until)
         self._next_at = max(self._next_at, slot + self._gap)
         waited = False
-        while (wait := max(slot, self._closed_until) - now) > 0:
+        while (wait := max(slot, self._closed_until) - now) > _TOO_SHORT_SECONDS:
             if self._closed_until > slot:
                 # The door was shut while this call stood in line: it takes a new slot behind it.
                 slot = max(self._next_at, self._closed_until)
@@ -137,9 +146,12 @@ class Limiter:
         now = self._clock()
         self._accepted.append(now)
         if self._is_guessed:
-            self._gap /= 2.0
-        elif self._is_learned and now - max(self._last_429, self._last_step) > _PROBE_EVERY_SECONDS:
-            self._gap /= 1.02
+            self._gap = max(self._gap / 2.0, self._declared_gap)
+        elif self._is_learned and now - max(self._last_429, self._last_step) > max(
+            _PROBE_EVERY_SECONDS, 10.0 * self._gap
+        ):
+            self._gap = max(self._gap / self._step, self._declared_gap)
+            self._step = min(1.0 + 2.0 * (self._step - 1.0), _LARGEST_STEP)
             self._last_step = now
         self._read_budget(headers, now)
 
@@ -151,21 +163,31 @@ class Limiter:
             asked = _reset_seconds(headers)
         pause = min(asked if asked is not None else max(self._gap, 0.5), _LONGEST_PAUSE_SECONDS)
         self._closed_until = max(self._closed_until, now + pause)
-        observed = self._observed_gap(now)
-        is_first_guess = observed is None and not self._gap and pause >= _LONG_PAUSE_SECONDS
-        if observed is None:
-            observed = min(max(pause, 0.001), 1.0)
         if now - self._last_slowed > _ONE_MESSAGE_SECONDS or not self._gap:
             # 429s that arrive together are one message: all but the first were already under way.
             self._last_slowed = now
-            if self._is_guessed or now < self._unclear_until:
-                self._gap *= 2.0  # one step too far
-                self._unclear_until = now + _WINDOW_SECONDS
-            else:
-                self._gap = max(self._gap, observed) * (1.01 if self._gap else 1.0)
-            self._is_learned, self._is_guessed = True, is_first_guess
-            self._burst = 1.0
+            self._slow_down(now, pause)
         self._last_429 = now
+        self._step = _FIRST_STEP
+
+    def _slow_down(self, now: float, pause: float) -> None:
+        observed = self._observed_gap(now)
+        if self._is_guessed or now < self._unclear_until:
+            self._gap *= 2.0  # one step too far
+            self._is_guessed, self._unclear_until = False, now + _WINDOW_SECONDS
+        elif self._gap:
+            # What was observed may be our own slowness: one message slows down by a little, one that
+            # comes right after another by more.
+            most = _MOST_SLOWER if now - self._last_429 < _RIGHT_AFTER_SECONDS else _LITTLE_SLOWER
+            self._gap = min(max(self._gap, observed or 0.0) * 1.01, self._gap * most)
+        elif pause < _LONG_PAUSE_SECONDS:
+            # Asked to wait for moments: until the next slot, so the pace is hardly slower than a few of these.
+            self._gap = min(max(observed or pause, pause, 0.001), 4.0 * max(pause, 0.001))
+        else:
+            self._is_guessed = observed is None
+            self._gap = min(pause, 1.0) if observed is None else observed
+        self._is_learned = True
+        self._burst = 1.0
 
     def _observed_gap(self, now: float) -> float | None:
         """Mean seconds between the answers of the last moments, or None when too few are known."""

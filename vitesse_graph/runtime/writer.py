@@ -94,7 +94,9 @@ class DestWriter:
         if job.action == "update" and self._dest.update_envelope is not None:
             body = rewrap(body, self._dest.envelope, self._dest.update_envelope)
         if job.action == "update" and self._dest.update_id_at and job.works[0].dest_id is not None:
-            body = with_value(body, steps_of(self._dest.update_id_at), job.works[0].dest_id)
+            named = job.works[0].dest_id
+            is_number = self._dest.update_id_is_number and named.isdigit()
+            body = with_value(body, steps_of(self._dest.update_id_at), int(named) if is_number else named)
         job.body = encode(body, content_type)
         if self._dest.idempotency_header and job.action != "update":
             parts = [part for work in job.works for part in (work.key, work.hash, work.after) if part]

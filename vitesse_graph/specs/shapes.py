@@ -140,7 +140,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
         update=_update(found, index),
         idempotency_header=_idempotency_header(reader, found),
     )
-    shape.update_id_at = _update_id_at(reader, shape, index)
+    _add_update_id(reader, shape, index)
     _add_lookup(reader, shape, found, index)
     return shape
 
@@ -289,22 +289,30 @@ def _update(found: Indexed, index: Sequence[Indexed]) -> Endpoint | None:
     return best[1] if best is not None else None
 
 
-def _update_id_at(reader: Reader, shape: DestShape, index: Sequence[Indexed]) -> str | None:
-    """Where the update's body requires the record's `id`: beside the envelope (JSON:API's `data.id`) or at the top."""
+def _add_update_id(reader: Reader, shape: DestShape, index: Sequence[Indexed]) -> None:
+    """Where the update's body must name the record: where it requires an `id` beside the envelope (JSON:API's
+    `data.id`) or at the top, and, when its path names none, wherever its record has one."""
     update = shape.update
     other = next((one for one in index if update is not None and one.endpoint.key == update.key), None)
     body = best_body(reader.request_bodies(other.raw)) if other is not None else None
-    if body is None or "[]" in shape.envelope:
-        return None
-    flattener = reader.flattener
-    for holder in dict.fromkeys((shape.envelope.rpartition(".")[0], "")):
+    if update is None or body is None or "[]" in shape.envelope:
+        return
+    flattener, has_path_id = reader.flattener, "{" in update.path
+    holders = [shape.envelope.rpartition(".")[0], ""]
+    for holder in dict.fromkeys(holders if has_path_id else [*holders, shape.envelope]):
         node = flattener.flat(descend(reader, body.schema, holder))
         field = flattener.properties(node).get("id")
-        if field is None or "id" not in (node.get("required") or []):
+        if field is None or flattener.flat(field).get("readOnly"):
             continue
-        if not flattener.flat(field).get("readOnly") and flattener.type_of(field) in ("string", ""):
-            return f"{holder}.id" if holder else "id"
-    return None
+        kind = flattener.type_of(field)
+        if (has_path_id and "id" not in (node.get("required") or [])) or kind not in _ID_KINDS:
+            continue
+        shape.update_id_at = f"{holder}.id" if holder else "id"
+        shape.update_id_is_number = kind == "integer"
+        return
+
+
+_ID_KINDS = ("string", "integer", "")
 
 
 def _idempotency_header(reader: Reader, found: Indexed) -> str | None:

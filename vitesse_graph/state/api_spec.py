@@ -226,7 +226,8 @@ class DestShape(Model):
     """Paths in the request body that identify a record (email, external reference), best first."""
     update: Endpoint | None = None
     update_id_at: str | None = None
-    """Where an update's body must repeat the record's id (`data.id`), besides its path."""
+    """Where an update's body must name the record (`data.id`), besides its path or instead of it."""
+    update_id_is_number: bool = False
     lookup: Endpoint | None = None
     """A list or search endpoint by which a record is found by natural key."""
     lookup_param: str | None = None

@@ -74,7 +74,8 @@ class DestSide(Side):
     """Its path has one parameter for the id (`{id}`), or it is the create call (upsert)."""
     update_id_param: str | None = None
     update_id_at: str | None = None
-    """Path in the update's body that must carry the id as well (`data.id`)."""
+    """Path in the update's body that must name the record as well (`data.id`)."""
+    update_id_is_number: bool = False
     lookup: Lookup | None = None
     delete: Call | None = None
     """Its path has one parameter for the id; None: deletions at the source are not carried over."""

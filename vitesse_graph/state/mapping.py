@@ -6,6 +6,7 @@ paths start at the whole request body (`Contacts[].EmailAddress`).
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Literal, get_args
 
 from pydantic import Field
@@ -54,6 +55,11 @@ class Question(Model):
     text: str
     required: bool = True
     suggestions: list[Alternative] = Field(default_factory=list)
+
+    def is_answered_by(self, filled: Collection[str]) -> bool:
+        """Whether one of these destination paths is the field asked about, or lies in it."""
+        below = (self.dest_field + ".", self.dest_field + "[")
+        return any(path == self.dest_field or path.startswith(below) for path in filled)
 
 
 class MappingLogic(Model):

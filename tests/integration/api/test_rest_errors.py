@@ -28,7 +28,7 @@ async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.Async
         ("POST", "/sync", {}),
         ("POST", "/heal", {}),
         ("POST", "/restore", {"checkpoint_id": "1"}),
-        *(("GET", path, None) for path in ("/logs", "/metrics", "/events", "/history", "/audit")),
+        *(("GET", path, None) for path in ("/logs", "/metrics", "/events", "/history", "/audit", "/tests")),
         ("GET", "/transformations", None),
     ):
         answer = await client.request(method, address + path, json=body)
@@ -66,6 +66,10 @@ async def test_a_request_that_says_nothing_is_a_400(client: httpx.AsyncClient) -
 async def test_a_body_that_is_no_json_or_too_large_is_refused(client: httpx.AsyncClient, api: Api) -> None:
     broken = await client.post("/integrations", content=b"{", headers={"content-type": "application/json"})
     assert broken.status_code == 422
+    strange = await client.post(
+        "/integrations", content=b"\x11\x81\xfe", headers={"content-type": "application/json"}
+    )
+    assert (strange.status_code, "UTF-8" in strange.json()["error"]) == (422, True)
     unsaid = await client.post("/integrations", content=b'{"user_intent": "x"}')
     assert (unsaid.status_code, "Content-Type: application/json" in unsaid.json()["error"]) == (422, True)
     large = {"user_intent": "x", "metadata": {"blob": "y" * api.settings.max_request_bytes}}

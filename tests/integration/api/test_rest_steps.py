@@ -44,6 +44,9 @@ async def test_from_an_intent_to_an_active_integration_that_syncs_and_is_taken_d
         ("active", "deploy", "sync"),
     ]
     assert answer["data"]["health_score"] >= 70
+    (run,) = (await client.get(f"{address}/tests")).json()["data"]["runs"]
+    assert run["passed"] is True
+    assert {call["endpoint"] for call in run["results"]["calls"]} >= {"GET /customers.json", "POST /contacts"}
 
     report = (await client.post(f"{address}/sync")).json()["data"]["sync"]
     assert (report["fetched"], report["written"], report["status"]) == (1247, 1247, "completed")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -95,3 +98,18 @@ async def test_every_call_is_kept_redacted_and_capped(
     text = str(kept)
     assert stands.shopify_token not in text
     assert stands.credo_api_key not in text
+    shown = await command(service, "tests", thread_id, "--calls")
+    assert "passed" in shown
+    assert "POST /contacts" in shown
+
+
+async def command(service: IntegrationService, *arguments: str) -> str:
+    """What the command prints."""
+    settings = service.services.settings
+    environment = {**os.environ, "VITESSE_DATA_DIR": str(settings.data_dir), "COLUMNS": "200"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "vitesse_graph.cli.main", *arguments, env=environment, stdout=asyncio.subprocess.PIPE
+    )  # fmt: skip
+    printed, _ = await process.communicate()
+    assert process.returncode == 0
+    return printed.decode()

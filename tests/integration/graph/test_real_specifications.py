@@ -104,8 +104,8 @@ async def test_what_the_destination_demands_and_nothing_feeds_is_asked_and_never
     assert outcome.waiting.gate == "review_guardian"
     assert outcome.state.mapping_logic is not None
     asked = {question.dest_field for question in outcome.state.mapping_logic.questions if question.required}
-    assert "BankTransactions[].Type" in asked
-    assert "BankTransactions[].Type" in outcome.waiting.proposal["summary"]
+    assert "BankTransactions[].BankAccount" in asked
+    assert "BankTransactions[].BankAccount" in outcome.waiting.proposal["summary"]
     with pytest.raises(Exception, match="cannot be approved"):
         await service.answer(outcome.integration_id, "approve")
     assert (await service.look(outcome.integration_id)).state.deployment is None

@@ -154,3 +154,28 @@ async def test_what_is_sent_as_attributes_is_shown_as_attributes(profiles: SpecD
     changed = (await target.call(HttpCall("PATCH", path, body=body, content_type=kind))).value()
     assert changed["data"]["attributes"] == {"email": "ada@example.com", "first_name": "Augusta"}
     assert changed["data"]["id"] == made["data"]["id"]
+
+
+async def test_an_update_whose_path_names_no_record_names_it_in_its_body(tmp_path: Path) -> None:
+    pet = {
+        "type": "object",
+        "required": ["name"],
+        "properties": {"id": {"type": "integer"}, "name": {"type": "string"}},
+    }
+    media = {"content": {"application/json": {"schema": pet}}}
+    one = {
+        "requestBody": {"required": True, **media},
+        "responses": {"200": {"description": "ok", **media}},
+    }
+    spec = {
+        "openapi": "3.0.3",
+        "info": {"title": "Pets", "version": "1"},
+        "paths": {"/pet": {"post": one, "put": one}},
+    }
+    file = tmp_path / "pets.json"
+    file.write_text(json.dumps(spec), "utf-8")
+    document = await load_document(str(file), settings=Settings(VITESSE_DATA_DIR=tmp_path))
+    shape = document.dest_shape("POST /pet")
+    assert (shape.update and shape.update.key, shape.update_id_at, shape.update_id_is_number) == (
+        "PUT /pet", "id", True,
+    )  # fmt: skip

@@ -146,7 +146,9 @@ def test_a_person_is_left_in_peace_until_it_is_well_or_another_version_is_live()
     monitor.heal_ended("needs_person", 1)
     for run in range(2, 50):
         assert monitor.observe(status(run, failed=100), run * 1_000).action == "none"
-    assert monitor.observe(status(60, failed=100, version=2), 60_000).action == "start_heal"
+    # another version, as a person lets one through, is watched as every repair is
+    assert monitor.observe(status(60, failed=100, version=2), 60_000).action == "roll_back"
+    assert monitor.observe(status(61, failed=100, version=3), 60_001).action == "start_heal"
 
 
 def test_a_fall_within_the_watch_window_of_a_repair_rolls_it_back_once() -> None:

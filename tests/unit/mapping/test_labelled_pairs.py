@@ -1,4 +1,4 @@
-"""Pairs of real endpoints: whatever is proposed exists, converts and runs. (How good it is: `bench/mapping.py`.)"""
+"""Pairs of real endpoints: whatever is proposed exists, converts and runs. (How good it is: `python -m bench.mapping`.)"""
 
 import json
 from pathlib import Path

@@ -10,6 +10,8 @@ from mapping_helpers import obj, pairs, row_of, string
 from pydantic import SecretStr
 
 from vitesse_graph.mapping import ModelOptions, map_fields, refine_with_model, validate_rows
+from vitesse_graph.nodes.proposing import embedding_model, propose_mapping
+from vitesse_graph.settings import Settings
 
 pytest.importorskip("langchain_openai", reason="the optional language model's client is not installed")
 
@@ -161,6 +163,7 @@ HOSTILE = [
             ]
         },
     ),
+    ("a secret into an open field", picking(("remark", ["password"], 1.0))),
     ("an id into an id", picking(("id", ["id"], 1.0))),
     ("a text into a number of things it cannot be", picking(("count", ["email", "mood"], 1.0))),
     (
@@ -220,3 +223,20 @@ async def test_where_nothing_is_uncertain_nothing_is_asked():
     options = ModelOptions("m", SecretStr(KEY), "http://127.0.0.1:9/v1", 3.0)
     result = await refine_with_model(sure, both, both, options=options)
     assert (result.calls, result.mapping) == (0, sure)
+
+
+async def test_the_settings_say_whether_a_model_is_asked(monkeypatch):
+    async with serving(picking(("sentiment", ["mood"], 0.9))) as (options, seen):
+        monkeypatch.setenv("OPENAI_BASE_URL", options.base_url)
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        without = await propose_mapping(Settings(), SOURCE, DEST, intent="sync people")
+        assert (without.calls, seen) == (0, [])
+        monkeypatch.setenv("OPENAI_API_KEY", KEY)
+        result = await propose_mapping(Settings(), SOURCE, DEST, intent="sync people")
+    assert len(seen) == 1
+    assert pairs(result.mapping)["sentiment"] == "mood"
+
+
+def test_without_a_configured_model_nothing_is_embedded(monkeypatch):
+    monkeypatch.delenv("VITESSE_EMBEDDING_MODEL_PATH", raising=False)
+    assert embedding_model(Settings()) is None

@@ -23,6 +23,7 @@ def test_the_picture_has_six_steps_four_gates_and_the_loop_back() -> None:
         "discovery", "ingest", "map", "guardian", "deploy", "heal",
         "review_discovery", "review_ingest", "review_map", "review_guardian",
     }  # fmt: skip
+    assert all((drawn.nodes[name].metadata or {}).get("description") for name in names)
     edges = {(edge.source, edge.target) for edge in drawn.edges}
     assert {
         ("guardian", "map"),

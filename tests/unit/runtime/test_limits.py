@@ -43,6 +43,15 @@ async def test_a_declared_limit_spreads_calls(clock: Clock) -> None:
     assert clock.now - 1000.0 == pytest.approx(2.0)
 
 
+async def test_what_is_declared_is_not_exceeded_however_long_nothing_is_refused(clock: Clock) -> None:
+    limiter = Limiter(RateLimit(requests=10, per_seconds=1, burst=1), clock)
+    limiter.answered(429, {"Retry-After": "0.1"})
+    for _ in range(600):
+        await limiter.take()
+        limiter.answered(200, {})
+    assert limiter.rate_per_second == pytest.approx(10.0)
+
+
 async def test_a_burst_goes_first(clock: Clock) -> None:
     limiter = Limiter(RateLimit(requests=2, per_seconds=1, burst=40), clock)
     for _ in range(40):

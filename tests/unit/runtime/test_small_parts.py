@@ -6,7 +6,7 @@ import json
 import logging
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -83,11 +83,58 @@ def test_schedules_are_understood_in_words_and_cron(words: str, expected: str) -
         assert first.isoformat().startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("words", "days", "hour"),
+    [
+        ("0 9 * * 1", "Mon", 9), ("0 9 * * 0", "Sun", 9), ("0 9 * * 7", "Sun", 9), ("0 9 * * 1-5", "Mon Tue Wed Thu Fri", 9),
+        ("0 9 * * 5-7", "Fri Sat Sun", 9), ("0 9 * * fri-sun", "Fri Sat Sun", 9), ("0 9 * * */2", "Sun Tue Thu Sat", 9),
+        ("0 9 * * 1,3", "Mon Wed", 9), ("0 9 * * 0-6", "Sun Mon Tue Wed Thu Fri Sat", 9), ("weekly", "Sun", 0), ("@weekly", "Sun", 0),
+        ("every monday at 09:00", "Mon", 9), ("Tuesdays at 9pm", "Tue", 21), ("weekdays at 12 am", "Mon Tue Wed Thu Fri", 0),
+        ("every day at 7", "Sun Mon Tue Wed Thu Fri Sat", 7),
+    ],
+)  # fmt: skip
+def test_weekdays_are_those_of_the_calendar(words: str, days: str, hour: int) -> None:
+    trigger = trigger_for(words)
+    assert trigger is not None
+    now, found = datetime(2026, 1, 1, 0, 30, tzinfo=UTC), []
+    for _ in range(7):
+        now = trigger.get_next_fire_time(None, now) + timedelta(minutes=1)
+        found.append(now)
+    assert {f"{moment:%a}" for moment in found} == set(days.split())
+    assert {moment.hour for moment in found} == {hour}
+
+
+def test_a_day_of_the_month_or_a_weekday_is_enough_as_in_crontab() -> None:
+    trigger = trigger_for("0 9 13 * 5")
+    assert trigger is not None
+    first = trigger.get_next_fire_time(None, datetime(2026, 1, 10, tzinfo=UTC))
+    second = trigger.get_next_fire_time(None, datetime(2026, 1, 14, tzinfo=UTC))
+    assert (f"{first:%a %d}", f"{second:%a %d}") == ("Tue 13", "Fri 16")
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [("every 5 min", 300), ("every 2 hrs", 7200), ("each 30m", 1800), ("every 1 day", 86400)],
+)
+def test_units_may_be_written_short(words: str, seconds: int) -> None:
+    trigger = trigger_for(words)
+    assert trigger is not None
+    assert trigger.interval.total_seconds() == seconds
+
+
 def test_no_schedule_is_on_demand_and_words_that_mean_nothing_are_refused() -> None:
     assert trigger_for(None) is None
     assert trigger_for("on demand", 60) is None
     assert trigger_for(None, 60) is not None
-    for words in ("whenever", "61 * * * *", "every 0 minutes"):
+    for words in (
+        "whenever",
+        "61 * * * *",
+        "every 0 minutes",
+        "0 9 * * 8",
+        "daily at 25:00",
+        "0 9 * *",
+        "monday at 13 pm",
+    ):
         with pytest.raises(InputError):
             trigger_for(words)
 

@@ -6,6 +6,7 @@ import asyncio
 import time
 from importlib.metadata import version
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from fastapi import APIRouter, Query
@@ -146,6 +147,12 @@ async def test_endpoint(api: ApiDep, caller: Caller, body: TestEndpoint) -> dict
         raise InputError("url: not an address that can be called") from error
     except aiohttp.ClientError as error:
         raise UpstreamError(f"the address does not answer ({type(error).__name__})") from error
+    await api.registry.audit(
+        "",
+        "test_endpoint",
+        actor=caller.id,
+        detail={"host": urlsplit(body.url).hostname, "http_status": said},
+    )
     return answer(
         {
             "reachable": True,

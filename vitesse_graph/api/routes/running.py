@@ -138,6 +138,27 @@ async def audit(
 
 
 @router.get(
+    "/integrations/{integration_id}/tests",
+    summary="What the guardian found, run by run, the newest first",
+    response_model=Answer,
+    responses=problems(404),
+)
+async def proofs(
+    api: ApiDep,
+    caller: Caller,
+    integration_id: IntegrationId,
+    limit: Annotated[int, Query(ge=1, le=100)] = 1,
+) -> dict[str, Any]:
+    """Each with its calls: endpoint, status, time, failing field; secrets redacted, bodies capped."""
+    await api.row(integration_id, caller)
+    runs = await api.registry.test_runs(integration_id, limit)
+    return answer(
+        {"runs": [{**run, "created_at": run["created_at"].isoformat()} for run in runs]},
+        integration_id=integration_id,
+    )
+
+
+@router.get(
     "/integrations/{integration_id}/metrics",
     summary="What the deployed runtime measures",
     response_model=Answer,

@@ -1,4 +1,4 @@
-"""Learns the mapping's weights from labelled pairs; used by `bench/mapping.py --fit`.
+"""Learns the mapping's weights from labelled pairs; used by `python -m bench.mapping --fit`.
 
 Deterministic: the same pairs give the same weights. Nothing here knows an API's name except to
 leave it out in cross-validation.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from mapping_data import Labelled
 from scipy.optimize import minimize
 
+from bench._mapping_data import Labelled
 from vitesse_graph.mapping.features import PAIR_FEATURES
 from vitesse_graph.mapping.model import HOPELESS, RIVAL_FEATURES, Model, Tree, rival_features
 
@@ -52,6 +52,15 @@ FAVOURS = frozenset(
         "reference_of_same_thing",
         "split_name",
         "embedding",
+        "pole_shared",
+        "only_one_each",
+        "kind_of_sibling",
+        "group_mutual",
+        "group_overlap",
+        "both_arrays_aligned",
+        "same_term_aligned",
+        "dest_said_to_be",
+        "source_said_to_be",
     ]
 )
 OPPOSES = frozenset(
@@ -78,6 +87,11 @@ OPPOSES = frozenset(
         "vague_far_dest",
         "depth_difference",
         "dest_deprecated",
+        "pole_opposed",
+        "pole_missing_source",
+        "pole_missing_dest",
+        "context_unaligned",
+        "outside_aligned_array",
     ]
 )
 """Features that can only speak for, or only against, a pair: a few hundred labels must not teach otherwise."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from bench._mapping_pairs import read_pairs
 from vitesse_graph.mapping.features import Pairs, make_pairs
 from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.sides import Side, make_side
@@ -50,10 +51,15 @@ class Labelled:
 def load(folder: Path, embed: Embed | None = None) -> list[Labelled]:
     """Every labelled pair of a folder, by file name."""
     score = scorer()
-    found = []
-    for path in sorted(folder.glob("*.json")):
-        found.append(_labelled(json.loads(path.read_text("utf-8")), score, embed))
-    return found
+    return [
+        _labelled(json.loads(path.read_text("utf-8")), score, embed) for path in sorted(folder.glob("*.json"))
+    ]
+
+
+def load_own(embed: Embed | None = None) -> list[Labelled]:
+    """The pairs of `_mapping_pairs`."""
+    score = scorer()
+    return [_labelled(label, score, embed) for label in read_pairs()]
 
 
 def _labelled(label: dict[str, Any], score: ModuleType, embed: Embed | None) -> Labelled:
