@@ -87,7 +87,8 @@ async def test_it_moves_records_comes_back_when_killed_and_leaves_nothing_behind
     assert await target.leftovers(strange_name) == []
     deployed = await deployer.deploy(made)
     assert (deployed.status, deployed.version, deployed.definition_digest) == ("running", 1, made.digest())
-    assert (await ask(target.url(deployed) + "/sync", "POST", {}))["created"] == 20
+    synced = await ask(target.url(deployed) + "/sync", "POST", {})
+    assert synced.get("created") == 20, await deployer.get_logs(strange_name)
     again = await deployer.deploy(made)
     assert (again.service_url, again.detail.get("restarts", 0)) == (deployed.service_url, 0)
     assert "sync run" in await deployer.get_logs(strange_name)
