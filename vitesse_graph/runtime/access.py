@@ -20,18 +20,8 @@ from psycopg import sql
 from vitesse_graph.runtime.store import Connection, migrate
 
 _LOCK = 0x76697473
-_TABLES = (
-    "runs",
-    "cursors",
-    "holds",
-    "ledger",
-    "intents",
-    "dead_letters",
-    "leases",
-    "mappings",
-    "tokens",
-    "budgets",
-)
+_RULED = "select tablename from pg_tables where schemaname = 'vitesse_runtime' and rowsecurity"
+"""Tables that the rules in `access.sql` cover: those, and no others, are opened to the role."""
 MOST_CONNECTIONS = 20
 """Two versions of one workload at a time, with a pool and a lease each, and some room."""
 
@@ -60,7 +50,8 @@ async def grant(url: str, role: str, password: str, integration_id: str) -> None
                 "on conflict (role) do update set integration_id = excluded.integration_id",
                 (role, integration_id),
             )
-            tables = sql.SQL(", ").join(sql.Identifier("vitesse_runtime", table) for table in _TABLES)
+            ruled = await (await connection.execute(_RULED)).fetchall()
+            tables = sql.SQL(", ").join(sql.Identifier("vitesse_runtime", row[0]) for row in ruled)
             for statement in (
                 "grant usage on schema vitesse_runtime to {name}",
                 "grant select, insert, update, delete on {tables} to {name}",

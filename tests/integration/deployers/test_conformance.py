@@ -21,6 +21,9 @@ from vitesse_graph.state.api_spec import AuthScheme
 from vitesse_graph.state.definition import IntegrationDefinition
 from vitesse_graph.state.deployment import DeploymentConfig
 
+# The first build on a machine installs everything.
+pytestmark = pytest.mark.timeout(600)
+
 CANARY = "canary-secret-987654"
 STRANGE = [
     "../../etc/x",

@@ -37,6 +37,9 @@ from vitesse_graph.errors import DeployError, InputError
 from vitesse_graph.settings import Settings
 from vitesse_graph.state.deployment import DeploymentConfig
 
+# The first build on a machine installs everything.
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def docker_target(settings: Settings) -> DockerTarget:
