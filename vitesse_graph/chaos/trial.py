@@ -206,7 +206,7 @@ async def heal(episode: Episode, outcome: Outcome, rounds: int = 2) -> str:
         if strategy in WAITING:
             # nothing was changed, so there is nothing to prove: the next run tells
             status = await episode.world.sync(candidate, replay=True)
-            if is_well(status):
+            if is_well(status) and not Monitor().observe_drift(await look_ahead(episode), 0.0).report:
                 return "heal"
             return await next_episode(episode, outcome, status, rounds)
         if not await passes(episode, candidate):
