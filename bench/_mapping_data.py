@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from bench._mapping_pairs import read_pairs
+from bench._mapping_pairs import FOLDER, read_pairs
 from vitesse_graph.mapping.features import Pairs, make_pairs
 from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.sides import Side, make_side
@@ -56,10 +56,10 @@ def load(folder: Path, embed: Embed | None = None) -> list[Labelled]:
     ]
 
 
-def load_own(embed: Embed | None = None) -> list[Labelled]:
+def load_own(embed: Embed | None = None, folder: Path = FOLDER) -> list[Labelled]:
     """The pairs of `_mapping_pairs`."""
     score = scorer()
-    return [_labelled(label, score, embed) for label in read_pairs()]
+    return [_labelled(label, score, embed) for label in read_pairs(folder)]
 
 
 def _labelled(label: dict[str, Any], score: ModuleType, embed: Embed | None) -> Labelled:

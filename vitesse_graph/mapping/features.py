@@ -173,22 +173,30 @@ _TERM_COLUMNS = (
 
 
 def _term_columns(source: Side, dest: Side, si: Ints, di: Ints) -> list[Floats]:
-    known: dict[tuple[Term, Term], tuple[float, ...]] = {}
+    known: dict[tuple[int, int], tuple[float, ...]] = {}
+    same_s, same_d = _numbered(source.terms), _numbered(dest.terms)
     ignored = source.resource | dest.resource
     words_s = [frozenset(w) for w in source.desc_words]
     words_d = [frozenset(w) for w in dest.desc_words]
     rows = np.empty((len(si), len(_TERM_COLUMNS)))
     for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
         one, other = source.terms[s], dest.terms[d]
-        found = known.get((one, other))
+        key = (same_s[s], same_d[d])
+        found = known.get(key)
         if found is None:
-            found = known[one, other] = compare_terms(one, other, ignored)
+            found = known[key] = compare_terms(one, other, ignored)
         rows[at, :12] = found
         rows[at, 12] = _share_in(one.words, words_d[d])
         rows[at, 13] = _share_in(other.words, words_s[s])
         rows[at, 14] = float(not (one.is_known and other.is_known))
         rows[at, 15] = float(other.notion in VAGUE)
     return [rows[:, at] for at in range(rows.shape[1])]
+
+
+def _numbered(terms: list[Term]) -> list[int]:
+    """The same number for equal terms: hashing a term for every pair would cost more than comparing it."""
+    numbers: dict[Term, int] = {}
+    return [numbers.setdefault(term, len(numbers)) for term in terms]
 
 
 def _share_in(words: tuple[str, ...], text: frozenset[str]) -> float:
@@ -238,15 +246,11 @@ def _unmatched(
     words: frozenset[str] | set[str], others: set[str] | frozenset[str], ignored: frozenset[str]
 ) -> float:
     """How many of the words the other side does not have; half for those of a kind it has."""
-    missing = 0.0
-    kinds_there: set[str] = set()
-    for word in others:
-        kinds_there |= kinds(word)
-    for word in words:
-        if word in others or word in ignored:
-            continue
-        missing += 0.5 if kinds(word) & kinds_there else 1.0
-    return missing
+    alone = [word for word in words if word not in others and word not in ignored]
+    if not alone:
+        return 0.0
+    kinds_there = frozenset().union(*(kinds(word) for word in others))
+    return sum(0.5 if kinds(word) & kinds_there else 1.0 for word in alone)
 
 
 def _shape_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:

@@ -29,6 +29,8 @@ def test_a_field_is_found_under_another_name(one, other):
         "note": "",
         "last_seen_at": string(format="date-time"),
     }
+    if "mail" in other:
+        del beside["email"]  # two emails for one place: either would be right
     source = obj(**{k: v for k, v in beside.items() if k not in (one, other)}, **{one: ""})
     assert found(source, obj(**{other: ""}, nickname="")).get(other) == one
     source = obj(**{k: v for k, v in beside.items() if k not in (one, other)}, **{other: ""})
