@@ -17,7 +17,8 @@ from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSetti
 from vitesse_graph.healing.observed import observe_drift
 from vitesse_graph.healing.outputs import OutputDifferences, compare_outputs
 from vitesse_graph.healing.policy import AlertTarget, HealPolicy, alerts_of, policy_of
-from vitesse_graph.healing.probes import Credential, Probe, Target, plan_probes, probe
+from vitesse_graph.healing.probe_plan import plan_probes
+from vitesse_graph.healing.probes import Credential, Probe, Target, probe
 from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
 from vitesse_graph.healing.renames import Rename, find_renames
 from vitesse_graph.healing.repair import (
