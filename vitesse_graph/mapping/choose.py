@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitesse_graph.mapping.features import Pairs
-from vitesse_graph.mapping.identity import is_outward, own_ids, record_ids
+from vitesse_graph.mapping.identity import SECRETS, is_outward, own_ids, record_ids
 from vitesse_graph.mapping.sides import Floats, Side, kind_compatibility
 
 ALTERNATIVES = 3
@@ -117,6 +117,8 @@ def may_receive_id(source: Side, dest: Side, s: int, d: int) -> bool:
 
 def _id_fits(source: Side, dest: Side, s: int, d: int, is_record_id: bool, is_own_id: bool) -> bool:
     one, other = source.terms[s], dest.terms[d]
+    if one.notion in SECRETS and one.notion != other.notion:
+        return False
     target = dest.fields[d]
     if other.notion in _THINGS and target.type == "integer" and not target.place.enum:
         return False  # a number for a person or a thing is the destination's own id of it

@@ -31,6 +31,8 @@ def record_ids(side: Side) -> list[bool]:
     ]
 
 
+SECRETS = frozenset(("password", "ssn", "passport_number"))
+"""Notions that nothing may send anywhere but to a field of their own kind, whatever a description says."""
 OUTWARD = frozenset(
     [
         "external",

@@ -41,10 +41,6 @@ MAX_ASKED = 60
 MAX_SOURCES = 400
 
 
-_SECRET = frozenset(("password", "ssn", "passport_number"))
-"""What no answer of a model may send anywhere but to a field of its own kind."""
-
-
 class Pick(BaseModel):
     """One answer: which source fields (by number) feed a destination field (by number)."""
 
@@ -270,9 +266,6 @@ def _answered(
 
 def _conversion(paths: list[str], chosen: list[int], at: int, source: Side, dest: Side) -> Conversion | None:
     if not all(may_receive_id(source, dest, s, at) for s in chosen):
-        return None
-    wanted = dest.terms[at].notion
-    if any(source.terms[s].notion in _SECRET and source.terms[s].notion != wanted for s in chosen):
         return None
     if len(paths) == 1:
         return pair_conversion(source, dest, paths[0], dest.fields[at].path)
