@@ -85,6 +85,9 @@ def main() -> None:
     # Nothing is sent out unless someone asks for it.
     os.environ.setdefault("LANGSMITH_TRACING", "false")
     os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
+    if not sys.stdout.isatty():
+        # A pipe or a file has no width of its own: an id or a command stays on one line there.
+        os.environ.setdefault("COLUMNS", "160")
     try:
         code: Any = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,12 +22,7 @@ from rich.progress import (
 )
 from rich.table import Table
 
-# A pipe or a file has no width of its own: wide enough there for an id or a command to stay on one line.
-_WIDTH_OF_NO_TERMINAL = 160
-console = Console(
-    highlight=False,
-    width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_NO_TERMINAL,
-)
+console = Console(highlight=False)
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON document instead of tables."
 )

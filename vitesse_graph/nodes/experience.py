@@ -85,7 +85,11 @@ async def remember_specifications(
 
 
 async def proven_patterns(services: Services, pair: OpenedPair) -> list[LearnedPattern]:
-    """Rows that worked before and whose fields exist on both of these sides."""
+    """Rows that worked before between these very resources, and whose fields still exist on both sides.
+
+    What worked between other records is not taken: a `name` that fed a `name` there says nothing of
+    which of many names is meant here, and would outweigh what was found for these two.
+    """
     from vitesse_graph.mapping import flatten
 
     source, dest = await asyncio.gather(
@@ -95,12 +99,27 @@ async def proven_patterns(services: Services, pair: OpenedPair) -> list[LearnedP
         )
     )
 
-    async def use(knowledge: KnowledgeDBManager) -> list[LearnedPattern]:
-        return await PatternMemory(knowledge).find_relevant_patterns(
-            source, dest, source_api=pair.source.spec.api_name, dest_api=pair.dest.spec.api_name
+    here = _place_of(
+        LearnedPattern(
+            source_api=pair.source.spec.api_name,
+            dest_api=pair.dest.spec.api_name,
+            source_resource=pair.source_shape.endpoint.resource,
+            dest_resource=pair.dest_shape.endpoint.resource,
         )
+    )
+
+    async def use(knowledge: KnowledgeDBManager) -> list[LearnedPattern]:
+        offered = await PatternMemory(knowledge).find_relevant_patterns(
+            source, dest, source_api=pair.source.spec.api_name, dest_api=pair.dest.spec.api_name, limit=200
+        )
+        return [pattern for pattern in offered if _place_of(pattern) == here]
 
     return await _with_store(services, use, [])
+
+
+def _place_of(pattern: LearnedPattern) -> tuple[str, ...]:
+    sides = (pattern.source_api, pattern.source_resource, pattern.dest_api, pattern.dest_resource)
+    return tuple(name.casefold() for name in sides)
 
 
 async def learn(services: Services, pair: OpenedPair, rows: Sequence[Transformation], *, worked: bool) -> int:
