@@ -118,6 +118,13 @@ class Settings(BaseSettings):
     monitor_interval_seconds: float = Field(60.0, validation_alias="VITESSE_MONITOR_INTERVAL_SECONDS")
     """How often the monitor looks; 0: a LangGraph server makes no cron for it."""
 
+    harvest_interval_seconds: float = Field(0.0, ge=0, validation_alias="VITESSE_HARVEST_INTERVAL_SECONDS")
+    """How often `vitesse serve` reads again what changed among the catalogue's specifications; 0: never."""
+    spec_directory_url: str = Field(
+        "https://api.apis.guru/v2/list.json", validation_alias="VITESSE_SPEC_DIRECTORY_URL"
+    )
+    """The public directory that is asked for what the catalogue does not know; empty: none is."""
+
     # serving
     secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")
     """Encrypts stored credentials (Fernet); unset: one is made and kept with mode 0600."""

@@ -111,6 +111,31 @@ async def _monitored(api: Api, is_on: bool) -> AsyncIterator[None]:
             _log.warning("a heal was under way; its thread goes on where it stopped when it is resumed")
 
 
+@asynccontextmanager
+async def _harvesting(settings: Settings, is_on: bool) -> AsyncIterator[None]:
+    """Specifications of the catalogue read again every so often, for as long as the block lasts."""
+    if not is_on or not settings.harvest_interval_seconds:
+        yield
+        return
+    from vitesse_graph.knowledge import HarvestJobs, KnowledgeHarvester, get_knowledge_db
+    from vitesse_graph.services import open_services
+
+    knowledge = get_knowledge_db(settings)
+    async with open_services(settings) as services:
+        jobs = HarvestJobs(services.database_url)
+        await jobs.setup()
+        harvester = KnowledgeHarvester(knowledge, jobs, services.load_document)
+        stop = asyncio.Event()
+        task = asyncio.create_task(harvester.run_periodically(settings.harvest_interval_seconds, stop=stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            task.cancel()  # a job that is cut off goes on where it was left
+            await asyncio.gather(task, return_exceptions=True)
+            await knowledge.aclose()
+
+
 def create_app(
     provider: ServiceProvider,
     settings: Settings,
@@ -120,7 +145,8 @@ def create_app(
 ) -> FastAPI:
     """The REST API. `provider` opens the service when the application starts.
 
-    `with_monitor`: deployed integrations are watched, and healed, by this process.
+    `with_monitor`: deployed integrations are watched, and healed, by this process, and
+    specifications harvested where the settings say so.
 
     `stale_seconds`: after how long without a sign of life another process's request is taken up.
     """
@@ -130,6 +156,7 @@ def create_app(
         async with (
             open_api(provider, settings, stale_seconds=stale_seconds) as api,
             _monitored(api, with_monitor),
+            _harvesting(settings, with_monitor),
         ):
             app.state.vitesse = api
             try:

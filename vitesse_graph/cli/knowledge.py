@@ -21,10 +21,14 @@ def discover(query: str, limit: int, as_json: bool) -> None:
 
     async def work() -> Any:
         from vitesse_graph.knowledge import discover_widely, get_knowledge_db
+        from vitesse_graph.nodes.public_directory import public_directory
 
-        knowledge = get_knowledge_db(get_settings(), allow_download=False)
+        settings = get_settings()
+        knowledge = get_knowledge_db(settings, allow_download=False)
         async with knowledge.session():
-            return await discover_widely(query, knowledge=knowledge, limit=limit)
+            return await discover_widely(
+                query, knowledge=knowledge, directory=public_directory(settings), limit=limit
+            )
 
     found = run_async(work())
     if as_json:

@@ -185,7 +185,8 @@ class KnowledgeHarvester:
         """Refreshes until `stop` is set; a failed round is logged and tried again at the next."""
         while not stop.is_set():
             try:
-                await self.harvest(harvest_type)
+                async with self._knowledge.session():  # between rounds others may open the store
+                    await self.harvest(harvest_type)
             except UpstreamError as error:
                 _log.warning("harvest put off: %s", error)
             try:

@@ -262,3 +262,46 @@ async def test_the_directory_answers_for_names_that_the_catalogue_lacks(
 
     found = await discover_widely("walrus", knowledge=knowledge, directory=SpecDirectory(fetch, tmp_path))
     assert found[0].source == "directory"
+
+
+async def test_the_configured_directory_is_asked_over_the_guarded_client_and_may_be_away(
+    tmp_path: Path, unused_tcp_port: int
+) -> None:
+    from aiohttp import web
+
+    from vitesse_graph.nodes.public_directory import public_directory
+
+    listing = {
+        "walrus.example": {
+            "preferred": "1",
+            "versions": {
+                "1": {"info": {"title": "Walrus Ledger"}, "swaggerUrl": "https://walrus.example/o.json"}
+            },
+        }
+    }
+    app = web.Application()
+
+    async def listed(request: web.Request) -> web.Response:
+        return web.json_response(listing)
+
+    app.router.add_get("/list.json", listed)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = Settings(data_dir=tmp_path, _env_file=None)
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}/list.json"
+    try:
+        there = public_directory(base.model_copy(update={"spec_directory_url": url}))
+        assert there is not None
+        assert [entry.spec_url for entry in await there.search("walrus ledger")] == [
+            "https://walrus.example/o.json"
+        ]
+    finally:
+        await runner.cleanup()
+    other = base.model_copy(update={"data_dir": tmp_path / "other"})
+    away = public_directory(
+        other.model_copy(update={"spec_directory_url": f"http://127.0.0.1:{unused_tcp_port}/list.json"})
+    )
+    assert away is not None
+    assert await away.search("walrus ledger") == []
+    assert public_directory(base.model_copy(update={"spec_directory_url": ""})) is None

@@ -75,6 +75,7 @@ async def find_apis(
 ) -> dict[str, Any]:
     """Searches what is known; makes no integration."""
     from vitesse_graph.knowledge import discover, discover_widely, get_knowledge_db
+    from vitesse_graph.nodes.public_directory import public_directory
 
     asked = query.replace("\x00", " ")
     if caller.tenant:  # what others had read is not a tenant's to see
@@ -82,7 +83,9 @@ async def find_apis(
     else:
         knowledge = get_knowledge_db(api.settings, allow_download=False)
         async with knowledge.session():
-            found = await discover_widely(asked, knowledge=knowledge, limit=limit)
+            found = await discover_widely(
+                asked, knowledge=knowledge, directory=public_directory(api.settings), limit=limit
+            )
     return answer({"query": query, "count": len(found), "results": [result.dump() for result in found]})
 
 
