@@ -19,6 +19,9 @@ for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "DATABASE_URL", "QDRANT_URL"):
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 
+# Nothing but this machine is ever asked by a test.
+os.environ.setdefault("VITESSE_SPEC_DIRECTORY_URL", "")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
