@@ -161,7 +161,7 @@ class Deploy(Body):
 
     model_config = _examples({"replicas": 1, "memory_mb": 512, "cpu_cores": 0.5, "auto_scale": False})
 
-    replicas: Whole | None = Field(None, ge=1, le=50)
+    replicas: Annotated[int, Field(ge=1, le=50), BeforeValidator(_integral)] | None = None
     memory_mb: Whole = Field(512, ge=64, le=1_048_576)
     cpu_cores: float = Field(0.5, gt=0, le=256)
     auto_scale: bool = False
@@ -243,7 +243,9 @@ class UpdateIntegration(Body):
         None, description="hourly, every 30 minutes, cron; used by the next deployment."
     )
     transformations: TransformationChanges | None = None
-    rollback_to: Whole | None = Field(None, ge=1, description="A mapping version to go back to.")
+    rollback_to: Annotated[int, Field(ge=1), BeforeValidator(_integral)] | None = Field(
+        None, description="A mapping version to go back to."
+    )
     reason: Short = ""
 
     def ensure_one_way(self) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.integration.runtime.apis import Apis, person
 from tests.integration.runtime.definitions import definition, incremental
+from vitesse_graph.cli import output  # noqa: F401 - before any test sets COLUMNS: rich keeps the first width
 from vitesse_graph.cli.main import cli
 from vitesse_graph.database import database_url
 from vitesse_graph.deployers import DeployerFactory
