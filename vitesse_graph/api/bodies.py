@@ -37,6 +37,16 @@ Credential = Annotated[str | dict[str, JsonValue], Field(description=(
     "`username` and `password`, or the parts of an OAuth2 grant."
 ))]  # fmt: skip
 
+Parameters = Annotated[dict[str, Annotated[str, Field(max_length=1_000)]], Field(max_length=50)]
+SOURCE_PARAMS = Field(
+    None,
+    description="Values, by name, for what the source's endpoint needs in its path, query or headers; never a secret.",
+)
+DEST_PARAMS = Field(
+    None,
+    description="Values, by name, for what the destination's endpoint needs in its path, query or headers; never a secret.",
+)
+
 
 class Body(BaseModel):
     """Bodies are strict: an unknown field, or "5" for 5, is a mistake worth telling."""
@@ -95,6 +105,8 @@ class CreateIntegration(Body):
         "every_step",
         description="Where the run waits for an answer; `none` goes on to the end and takes an approver.",
     )
+    source_params: Parameters | None = SOURCE_PARAMS
+    dest_params: Parameters | None = DEST_PARAMS
     metadata: dict[str, JsonValue] = Field(default_factory=dict, description="Kept with the integration.")
 
     def ensure_something_to_go_by(self) -> None:
@@ -136,6 +148,8 @@ class Map(Body):
 
     source_endpoint: Short | None = None
     dest_endpoint: Short | None = None
+    source_params: Parameters | None = SOURCE_PARAMS
+    dest_params: Parameters | None = DEST_PARAMS
     mapping_hints: list[MappingHint] | None = Field(None, max_length=1_000)
 
 
@@ -204,6 +218,8 @@ class Resume(Body):
     dest_endpoint: Short | None = None
     source_auth: Credential | None = None
     dest_auth: Credential | None = None
+    source_params: Parameters | None = SOURCE_PARAMS
+    dest_params: Parameters | None = DEST_PARAMS
 
 
 class TransformationChanges(Body):

@@ -24,6 +24,27 @@ def location(spec: str | None) -> str | None:
     return spec
 
 
+def parameters(given: tuple[str, ...]) -> dict[str, str] | None:
+    """`("owner=acme",)` → `{"owner": "acme"}`; None for none. Raises InputError for what has no `=`."""
+    pairs = [entry.partition("=") for entry in given]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise InputError(f"a parameter is given as NAME=VALUE, not {name!r}")
+    return {name: value for name, _, value in pairs} or None
+
+
+source_param_option = click.option(
+    "--source-param",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the source's endpoint needs in its path, query or headers; repeatable.",
+)
+dest_param_option = click.option(
+    "--dest-param",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="What the destination's endpoint needs in its path, query or headers; repeatable.",
+)
 UNMAPPED_SHOWN = 12
 
 
@@ -40,6 +61,21 @@ def summary_of(outcome: Any) -> dict[str, Any]:
         "mapping": values.get("mapping_logic"),
         "deployment": values.get("deployment"),
     }
+
+
+def print_questions(state: Any) -> None:
+    """What is not known and nobody but a person can say."""
+    from vitesse_graph.nodes.parameters import as_question, missing_params
+
+    rows = [
+        [f"{role}: {', '.join(missing_params(state, role))}", as_question(state, role)]
+        for role in ("source", "dest")
+        if missing_params(state, role)
+    ]
+    if state.mapping_logic is not None:
+        rows += [[q.dest_field, q.text] for q in state.mapping_logic.questions if q.required]
+    if rows:
+        print_table("a person must decide", ["what", "question"], rows)
 
 
 def print_outcome(outcome: Any) -> None:
@@ -60,11 +96,7 @@ def print_outcome(outcome: Any) -> None:
             empty = state.mapping_logic.unmapped_dest
             shown = ", ".join(empty[:UNMAPPED_SHOWN]) + (" …" if len(empty) > UNMAPPED_SHOWN else "")
             console.print(f"left empty ({len(empty)}): {shown}", markup=False)
-        required = [q for q in state.mapping_logic.questions if q.required]
-        if required:
-            print_table(
-                "a person must decide", ["field", "question"], [[q.dest_field, q.text] for q in required]
-            )
+    print_questions(state)
     line = f"{outcome.integration_id}: {outcome.status}"
     if state.health_score is not None:
         line += f", health {state.health_score:.0f}"
@@ -135,6 +167,8 @@ def _overlay(path: str | None) -> Any:
 @click.option("--dest", help="API to write to: specification URL or file, or a name.")
 @click.option("--source-endpoint", help='Which list to read, such as "GET /customers".')
 @click.option("--dest-endpoint", help='Which call to make, such as "POST /contacts".')
+@source_param_option
+@dest_param_option
 @click.option(
     "--source-auth",
     help="Where the credential is: env:NAME, file:PATH, or none for an open API; without: a sandbox.",
@@ -176,6 +210,8 @@ def run(
         "dest": location(given["dest"]),
         "source_endpoint": given["source_endpoint"],
         "dest_endpoint": given["dest_endpoint"],
+        "source_params": parameters(given["source_param"]),
+        "dest_params": parameters(given["dest_param"]),
         "source_auth": given["source_auth"],
         "dest_auth": given["dest_auth"],
         "source_overlay": _overlay(given["source_overlay"]),
@@ -270,6 +306,8 @@ def review(
 @click.option("--source", help="A better source specification or name.")
 @click.option("--dest", help="A better destination specification or name.")
 @click.option("--intent", help="A better intent.")
+@source_param_option
+@dest_param_option
 @click.option("--approve-all", is_flag=True)
 @json_option
 def resume(
@@ -277,6 +315,8 @@ def resume(
     source: str | None,
     dest: str | None,
     intent: str | None,
+    source_param: tuple[str, ...],
+    dest_param: tuple[str, ...],
     approve_all: bool,
     as_json: bool,
 ) -> int:
@@ -284,7 +324,13 @@ def resume(
     from vitesse_graph.state.context import VitesseContext
 
     context = VitesseContext(approvals="none" if approve_all else "every_step")
-    better = {"source": location(source), "dest": location(dest), "user_intent": intent}
+    better: dict[str, Any] = {
+        "source": location(source),
+        "dest": location(dest),
+        "user_intent": intent,
+        "source_params": parameters(source_param),
+        "dest_params": parameters(dest_param),
+    }
     better = {key: value for key, value in better.items() if value is not None}
 
     async def work() -> int:

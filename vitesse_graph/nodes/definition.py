@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from vitesse_graph.errors import MappingError
+from vitesse_graph.nodes.parameters import (
+    SANDBOX_PATH_VALUE,
+    Role,
+    given_params,
+    path_names,
+    read_by_us,
+    required_beside,
+    unknown,
+)
 from vitesse_graph.state.api_spec import (
     ApiSpec,
     AuthScheme,
@@ -20,9 +30,6 @@ from vitesse_graph.state.references import NO_CREDENTIAL
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 Environment = Literal["live", "sandbox"]
-_PATH_PARAMETER = re.compile(r"\{([^}]+)\}")
-SANDBOX_PATH_VALUE = "1"
-"""What stands for a path parameter that nobody gave, in a sandbox only."""
 
 
 def environment_of(auth_ref: str | None) -> Environment:
@@ -39,59 +46,100 @@ def _reference(auth_ref: str | None) -> str | None:
 
 
 def _path_params(
-    endpoint: Endpoint, given: dict[str, str], environment: Environment, side: str, skip: str | None = None
+    endpoint: Endpoint,
+    given: Mapping[str, str],
+    environment: Environment,
+    role: Role,
+    skip: str | None = None,
 ) -> dict[str, str]:
-    names = [name for name in _PATH_PARAMETER.findall(endpoint.path) if name != skip]
+    names = [name for name in path_names(endpoint) if name != skip]
     missing = [name for name in names if name not in given]
     if missing and environment == "live":
-        raise MappingError(
-            f"{endpoint.key} needs {', '.join(missing)} in its path: give "
-            f'user_preferences {{"{side}_path_params": {{"{missing[0]}": …}}}}'
-        )
+        raise unknown(endpoint, missing, role)
     return {name: given.get(name, SANDBOX_PATH_VALUE) for name in names}
 
 
-def _query(
+@dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """What goes along with every call of one operation, besides its path."""
+
+    query: dict[str, str]
+    headers: dict[str, str]
+
+
+def _beside(
     shape: SourceShape | DestShape,
     operation: OperationDetail | None,
-    given: dict[str, str],
+    given: Mapping[str, str],
     environment: Environment,
-    side: str,
-) -> dict[str, str]:
-    """The query that every call carries: what was given, and what the operation requires besides its paging."""
+    role: Role,
+) -> _Beside:
+    """The query and the headers: what was given, and what the operation requires besides its paging."""
     from vitesse_graph.guardian.plan import fixed_for
 
+    in_header = set(shape.endpoint.required_headers) | {
+        parameter.name
+        for parameter in (operation.parameters if operation else [])
+        if parameter.location == "header"
+    }
+    by_header = {name.lower(): value for name, value in given.items()}  # a header's case means nothing
+    elsewhere = {*path_names(shape.endpoint), *(name.lower() for name in in_header)}
+    if isinstance(shape, DestShape):
+        for beside in (shape.update, shape.lookup):
+            elsewhere |= set(path_names(beside)) if beside is not None else set()
+    query = {
+        name: value
+        for name, value in given.items()
+        if name not in elsewhere and name.lower() not in elsewhere
+    }
+    headers = {
+        **shape.endpoint.required_headers,
+        **{name: by_header[name.lower()] for name in sorted(in_header) if name.lower() in by_header},
+    }
     if operation is None:
-        return given
-    pagination, incremental = shape.endpoint.pagination, getattr(shape, "incremental", None)
-    own = {incremental.param} if incremental is not None else set()
-    if pagination is not None:
-        own |= {*pagination.params, pagination.page_size_param}
-    fixed = fixed_for(shape.endpoint, operation, given, invent=environment == "sandbox").query
-    query = given | {name: value for name, value in fixed.items() if name not in own}
+        return _Beside(query=query, headers=headers)
+    needed = required_beside(shape, operation)
+    if environment == "live":
+        missing = [
+            name
+            for name in needed
+            if not headers.get(name) and not any(key.split("[")[0] == name for key in query)
+        ]
+        if missing:
+            raise unknown(shape.endpoint, missing, role)
+    else:
+        invented = fixed_for(shape.endpoint, operation, given, invent=True)
+        wanted = set(needed)
+        query = {k: v for k, v in invented.query.items() if k.split("[")[0] in wanted} | query
+        headers = dict(invented.headers) | {name: value for name, value in headers.items() if value}
     for parameter in operation.parameters:
-        name, is_wanted = parameter.name, parameter.location == "query" and parameter.required
-        if not is_wanted or name in own or any(key.split("[")[0] == name for key in query):
-            continue
         default = parameter.json_schema.get("default")
-        if default is None:
-            raise MappingError(
-                f"{shape.endpoint.key} requires {name} in its query: give "
-                f'user_preferences {{"{side}_query": {{"{name}": …}}}}'
+        if parameter.location != "query" or not parameter.required or default is None:
+            continue
+        if parameter.name not in read_by_us(shape):
+            query.setdefault(
+                parameter.name, str(default).lower() if isinstance(default, bool) else str(default)
             )
-        query[name] = str(default).lower() if isinstance(default, bool) else str(default)
-    return query
+    return _Beside(query=query, headers=headers)
 
 
-def _call(endpoint: Endpoint, path_params: dict[str, str], query: dict[str, str] | None = None) -> Call:
+def _headers_of(endpoint: Endpoint, create: _Beside) -> _Beside:
+    """The headers that another call of the same API requires: a tenant is the same one."""
+    headers = {
+        name: value or create.headers.get(name, "") for name, value in endpoint.required_headers.items()
+    }
+    return _Beside(query={}, headers=headers)
+
+
+def _call(endpoint: Endpoint, path_params: dict[str, str], beside: _Beside | None = None) -> Call:
     content_type = endpoint.content_types[0] if endpoint.content_types else "application/json"
     return Call(
         method=endpoint.method.upper(),
         path=endpoint.path,
         content_type=content_type,
-        headers=dict(endpoint.required_headers),
+        headers=beside.headers if beside else dict(endpoint.required_headers),
         path_params=path_params,
-        query=query or {},
+        query=beside.query if beside else {},
     )
 
 
@@ -106,7 +154,6 @@ def _source_side(
     params: dict[str, str],
     base_url: str | None,
     operation: OperationDetail | None,
-    query: dict[str, str],
 ) -> SourceSide:
     auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
     environment = environment_of(auth_ref)
@@ -122,7 +169,7 @@ def _source_side(
         read=_call(
             shape.endpoint,
             _path_params(shape.endpoint, params, environment, "source"),
-            _query(shape, operation, query, environment, "source"),
+            _beside(shape, operation, params, environment, "source"),
         ),
         pagination=pagination.model_copy(update={"items_at": items_at}),
         id_field=shape.id_field,
@@ -131,13 +178,13 @@ def _source_side(
     )
 
 
-def _lookup(shape: DestShape, params: dict[str, str]) -> Lookup | None:
+def _lookup(shape: DestShape, params: dict[str, str], beside: _Beside) -> Lookup | None:
     if shape.lookup is None or shape.lookup_param is None or not shape.natural_keys:
         return None
     pagination = shape.lookup.pagination
     key = shape.natural_keys[0]
     return Lookup(
-        call=_call(shape.lookup, params),
+        call=_call(shape.lookup, params, _headers_of(shape.lookup, beside)),
         param=shape.lookup_param,
         key=key,
         items_at=(pagination.items_at or "") if pagination is not None else "",
@@ -153,17 +200,19 @@ def _dest_side(
     params: dict[str, str],
     base_url: str | None,
     operation: OperationDetail | None,
-    query: dict[str, str],
 ) -> DestSide:
     auth = AuthScheme() if auth_ref == NO_CREDENTIAL else _auth(spec, shape.endpoint)
     environment = environment_of(auth_ref)
     create_params = _path_params(shape.endpoint, params, environment, "dest")
+    beside = _beside(shape, operation, params, environment, "dest")
     update, update_id_param = None, None
     if shape.update is not None:
-        names = _PATH_PARAMETER.findall(shape.update.path)
+        names = path_names(shape.update)
         update_id_param = names[-1] if names else None
         update = _call(
-            shape.update, _path_params(shape.update, params, environment, "dest", skip=update_id_param)
+            shape.update,
+            _path_params(shape.update, params, environment, "dest", skip=update_id_param),
+            _headers_of(shape.update, beside),
         )
     return DestSide(
         api_name=spec.api_name,
@@ -172,23 +221,18 @@ def _dest_side(
         auth_ref=_reference(auth_ref),
         rate_limit=shape.endpoint.rate_limit or spec.rate_limit,
         environment=environment,
-        create=_call(shape.endpoint, create_params, _query(shape, operation, query, environment, "dest")),
+        create=_call(shape.endpoint, create_params, beside),
         update=update,
         update_id_param=update_id_param,
         update_id_at=shape.update_id_at,
         update_id_is_number=shape.update_id_is_number,
-        lookup=_lookup(shape, create_params),
+        lookup=_lookup(shape, create_params, beside),
         envelope=shape.envelope,
         batch_size=shape.batch_size,
         id_at=shape.id_at,
         natural_keys=shape.natural_keys,
         idempotency_header=shape.idempotency_header,
     )
-
-
-def _params(state: SharedWhiteboardState, side: str, kind: str = "path_params") -> dict[str, str]:
-    given: Any = (state.user_preferences or {}).get(f"{side}_{kind}") or {}
-    return {str(k): str(v) for k, v in given.items()} if isinstance(given, dict) else {}
 
 
 def build_definition(
@@ -221,19 +265,17 @@ def build_definition(
             state.source_api_spec,
             source_shape,
             state.source_auth,
-            _params(state, "source"),
+            given_params(state, "source"),
             urls.get("source"),
             source_operation,
-            _params(state, "source", "query"),
         ),
         dest=_dest_side(
             state.dest_api_spec,
             dest_shape,
             state.dest_auth,
-            _params(state, "dest"),
+            given_params(state, "dest"),
             urls.get("dest"),
             dest_operation,
-            _params(state, "dest", "query"),
         ),
         mapping=_bare(state.mapping_logic),
         schedule=(config.schedule if config else None) or state.schedule,

@@ -10,6 +10,7 @@ from langgraph.runtime import Runtime
 from vitesse_graph.errors import MappingError
 from vitesse_graph.nodes.documents import OpenedPair, open_pair
 from vitesse_graph.nodes.experience import learn
+from vitesse_graph.nodes.parameters import ROLES, as_question
 from vitesse_graph.nodes.replay import prove
 from vitesse_graph.nodes.shadow import shadow_targets
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
@@ -28,7 +29,8 @@ SAMPLE_BODY_CHARACTERS = 600
 
 def given_to(call: Call) -> dict[str, str]:
     """The parameters of a call by name, as the deployed integration will send them."""
-    return {**call.query, **call.path_params}
+    headers = {name: value for name, value in call.headers.items() if value}
+    return {**headers, **call.query, **call.path_params}
 
 
 class KeptCalls:
@@ -171,6 +173,7 @@ async def guardian(state: SharedWhiteboardState, runtime: Runtime[VitesseContext
                 for side in (targets.definition.source, targets.definition.dest)
                 if side.environment == "sandbox"
             ]
+            plan.warnings += [question for role in ROLES if (question := as_question(state, role))]
     await services.registry.save_test_results(
         integration_id, state.mapping_logic.version, {**results.dump(), "calls": calls.dump()}
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 from langgraph.runtime import Runtime
 
 from vitesse_graph.errors import SpecError
 from vitesse_graph.nodes.experience import remember_specifications
+from vitesse_graph.nodes.parameters import Role, required_beside
 from vitesse_graph.nodes.step import StepClock, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
-from vitesse_graph.state.api_spec import ApiSpec, EndpointCandidate
+from vitesse_graph.state.api_spec import ApiSpec, DestShape, EndpointCandidate, SourceShape
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
@@ -21,8 +22,6 @@ SCHEMA_BYTES_ON_WHITEBOARD = 6_000
 WARNINGS_ON_WHITEBOARD = 15
 GUESSES_ON_WHITEBOARD = 15
 CANDIDATES_ON_WHITEBOARD = 5
-
-Role = Literal["source", "dest"]
 
 
 def choose_endpoint(
@@ -61,13 +60,15 @@ def for_whiteboard(
             "candidates": candidates,
         }
     )
+    shape: SourceShape | DestShape
     if role == "source":
         shape = document.source_shape(key)
-        compact = compact_schema(shape.record_schema, SCHEMA_BYTES_ON_WHITEBOARD)
-        return spec.model_copy(update={"source": shape.model_copy(update={"record_schema": compact})})
-    target = document.dest_shape(key)
-    compact = compact_schema(target.request_schema, SCHEMA_BYTES_ON_WHITEBOARD)
-    return spec.model_copy(update={"dest": target.model_copy(update={"request_schema": compact})})
+        excerpt = {"record_schema": compact_schema(shape.record_schema, SCHEMA_BYTES_ON_WHITEBOARD)}
+    else:
+        shape = document.dest_shape(key)
+        excerpt = {"request_schema": compact_schema(shape.request_schema, SCHEMA_BYTES_ON_WHITEBOARD)}
+    required = required_beside(shape, document.operation(shape.endpoint.key))
+    return spec.model_copy(update={role: shape.model_copy(update={**excerpt, "required_params": required})})
 
 
 def _wished(state: SharedWhiteboardState, role: Role) -> str | None:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
+from vitesse_graph.nodes.parameters import Role, as_question, given_params, missing_params
+from vitesse_graph.state.api_spec import ApiSpec
 from vitesse_graph.state.mapping import MappingLogic, Transformation
 from vitesse_graph.state.review import DECISIONS, GateName
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
@@ -52,13 +54,22 @@ def _discovery(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
 
 
 def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
-    parts, args = [], {}
-    for role, spec in (("source", state.source_api_spec), ("dest", state.dest_api_spec)):
+    parts: list[str] = []
+    args: dict[str, Any] = {}
+    sides: tuple[tuple[Role, ApiSpec | None], ...] = (
+        ("source", state.source_api_spec),
+        ("dest", state.dest_api_spec),
+    )
+    for role, spec in sides:
         if spec is None:
             continue
         shape = spec.source if role == "source" else spec.dest
         key = shape.endpoint.key if shape else ""
         args[f"{role}_endpoint"] = key
+        wanted = dict.fromkeys(missing_params(state, role), "")
+        if params := {**wanted, **given_params(state, role)}:
+            args[f"{role}_params"] = params
+        question = as_question(state, role)
         others = [f"`{c.endpoint.key}` ({c.score:.2f})" for c in spec.candidates if c.endpoint.key != key]
         guesses = [
             f"guessed {_cell(g.about)}: {_cell(g.value)} ({g.confidence:.2f}; {_cell(g.evidence)})"
@@ -70,6 +81,7 @@ def _ingest(state: SharedWhiteboardState) -> tuple[dict[str, Any], str]:
             f"### {_cell(spec.api_name)} {verb} `{key}`\n"
             + _list(
                 [
+                    *([f"**{_cell(question)}**"] if question else []),
                     *guesses[:5],
                     *(f"warning at `{w.pointer}`: {_cell(w.message)}" for w in spec.warnings[:3]),
                     f"chosen because {_cell('; '.join(reasons))}" if reasons else "named by a person",

@@ -208,6 +208,8 @@ class SourceShape(Model):
     id_field: str | None = None
     natural_keys: list[str] = Field(default_factory=list)
     incremental: Incremental | None = None
+    required_params: list[str] = Field(default_factory=list)
+    """Query parameters and headers that every call must carry and that have no default; ingest fills it."""
 
 
 class DestShape(Model):
@@ -233,6 +235,8 @@ class DestShape(Model):
     lookup_param: str | None = None
     lookup_id_at: str | None = None
     idempotency_header: str | None = None
+    required_params: list[str] = Field(default_factory=list)
+    """Query parameters and headers that every call must carry and that have no default; ingest fills it."""
 
 
 class EndpointCandidate(Model):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from vitesse_graph.state.overlay import ensure_overlay
+from vitesse_graph.state.parameters import Params
 from vitesse_graph.state.references import ensure_no_credential_in, ensure_reference
 from vitesse_graph.state.testing import ShadowMode
 
@@ -69,6 +70,18 @@ class IntegrationRequest(BaseModel):
         None,
         title="Destination overlay",
         description="An OpenAPI Overlay that corrects the destination's specification; kept and applied again at every refresh.",
+    )
+    source_params: Params | None = Field(
+        None,
+        title="Source parameters",
+        description="Values, by name, for what the source's endpoint needs in its path, query or headers.",
+        examples=[{"account_id": "4711"}],
+    )
+    dest_params: Params | None = Field(
+        None,
+        title="Destination parameters",
+        description="Values, by name, for what the destination's endpoint needs in its path, query or headers.",
+        examples=[{"owner": "acme", "repo": "shop"}],
     )
     mapping_hints: list[dict[str, Any]] | None = Field(
         None,

@@ -17,6 +17,7 @@ from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.mapping import MappingHint, Transformation
 from vitesse_graph.state.overlay import ensure_overlay
+from vitesse_graph.state.parameters import Params
 from vitesse_graph.state.references import ensure_no_credential_in
 from vitesse_graph.state.testing import ShadowMode
 
@@ -70,6 +71,8 @@ class MapParameters(_Strict):
 
     source_endpoint: str | None = None
     dest_endpoint: str | None = None
+    source_params: Params | None = None
+    dest_params: Params | None = None
     mapping_hints: list[MappingHint] | None = None
 
 
@@ -82,6 +85,8 @@ class TestParameters(_Strict):
     skip_destructive: bool | None = None
     shadow_mode: ShadowMode | None = None
     run_twin: bool | None = None
+    source_params: Params | None = None
+    dest_params: Params | None = None
 
 
 class DeployParameters(DeploymentConfig):
@@ -107,6 +112,8 @@ class EndpointEdit(_Strict):
 
     source_endpoint: str | None = None
     dest_endpoint: str | None = None
+    source_params: Params | None = None
+    dest_params: Params | None = None
     source_overlay: dict[str, Any] | None = None
     dest_overlay: dict[str, Any] | None = None
 

@@ -19,6 +19,7 @@ from vitesse_graph.state.deployment import Deployment, DeploymentConfig, Deploym
 from vitesse_graph.state.discovery import DiscoveredApis
 from vitesse_graph.state.health import HealingEpisode, HealthReport
 from vitesse_graph.state.mapping import Finding, MappingHint, MappingLogic
+from vitesse_graph.state.parameters import Params
 from vitesse_graph.state.review import ReviewRecord
 from vitesse_graph.state.testing import ShadowMode, TestResults
 
@@ -86,6 +87,8 @@ class SharedWhiteboardState(BaseModel):
     dest_auth: str | None = None
     source_overlay: dict[str, Any] | None = None
     dest_overlay: dict[str, Any] | None = None
+    source_params: Params | None = None
+    dest_params: Params | None = None
     mapping_hints: list[MappingHint] | None = None
     deployment_target: str | None = None
     deployment_config: DeploymentConfig | None = None

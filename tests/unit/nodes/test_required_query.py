@@ -58,11 +58,13 @@ def test_a_sandbox_gets_an_invented_value_and_paging_is_left_to_the_reader() -> 
 
 
 def test_a_real_api_gets_what_was_given_or_what_the_document_names_as_default() -> None:
-    given = {"source_query": {"status": "sold"}}
-    made = built(STATUS, LANGUAGE, source_auth="env:PETS_TOKEN", user_preferences=given)
+    given = {"status": "sold"}
+    made = built(STATUS, LANGUAGE, source_auth="env:PETS_TOKEN", source_params=given)
     assert made.source.read.query == {"status": "sold", "lang": "en"}
 
 
 def test_a_real_api_is_never_called_with_an_invented_value() -> None:
-    with pytest.raises(MappingError, match=r'"source_query": \{"status"'):
+    with pytest.raises(
+        MappingError, match="GET /pets cannot be called without status: give --source-param status=…"
+    ):
         built(STATUS, source_auth="env:PETS_TOKEN")

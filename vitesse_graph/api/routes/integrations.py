@@ -50,6 +50,8 @@ async def _request_of(
         "dest_endpoint": body.dest_endpoint,
         "source_overlay": body.source_overlay,
         "dest_overlay": body.dest_overlay,
+        "source_params": body.source_params,
+        "dest_params": body.dest_params,
         "deployment_target": body.deployment_target,
     }
     for side, given in (("source_auth", body.source_auth), ("dest_auth", body.dest_auth)):

@@ -225,6 +225,8 @@ async def _better(api: Api, caller: Principal, integration_id: str, body: bodies
         "dest": body.dest_api_url,
         "source_endpoint": body.source_endpoint,
         "dest_endpoint": body.dest_endpoint,
+        "source_params": body.source_params,
+        "dest_params": body.dest_params,
     }
     for location in (body.source_api_url, body.dest_api_url):
         credentials.ensure_location_allowed(location, caller)
