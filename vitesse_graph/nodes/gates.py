@@ -1,7 +1,7 @@
 """The gates between the steps: each does nothing but ask a person, and route.
 
-LangGraph runs a node again from its start when it resumes, so nothing here has an effect: the
-proposal is made from the state, the answer becomes an update. Where the run goes on stands in
+LangGraph runs a node again from its start when it resumes, so nothing here has an effect before the
+answer: the proposal is made from the state, the answer becomes an update. Where the run goes on stands in
 `next_step`, which the edges in `graph.py` read; so a state edited by hand goes on from there too. A
 gate that goes on waiting leaves `next_step` alone: it is the gate's own name.
 """
@@ -17,7 +17,7 @@ from langgraph.types import interrupt
 from vitesse_graph.errors import InputError, MappingError
 from vitesse_graph.nodes.documents import open_pair
 from vitesse_graph.nodes.proposals import build_proposal
-from vitesse_graph.nodes.step import context_of, emit
+from vitesse_graph.nodes.step import context_of, emit, thread_id_of
 from vitesse_graph.services import get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.mapping import MappingLogic
@@ -93,12 +93,19 @@ def _record(gate: GateName, decision: ReviewDecision, context: VitesseContext) -
     }
 
 
-def _rejected(gate: GateName, decision: ReviewDecision, retry: str) -> Update:
+async def _failed(integration_id: str, error: StepError) -> Update:
+    """The end of a run at a gate, on the whiteboard and in the list of integrations (as often as it runs)."""
+    services = await get_services()
+    await services.registry.save_integration(integration_id, status="failed", next_step=error.retry)
+    return {"status": "failed", "next_step": error.retry, "errors": [error.dump()]}
+
+
+async def _rejected(gate: GateName, decision: ReviewDecision, retry: str, integration_id: str) -> Update:
     said = f": {decision.comment}" if decision.comment else ""
     error = StepError(
         step=gate, kind="Rejected", message=f"a person rejected the proposal{said}", retry=retry, at=now_iso()
     )
-    return {"status": "failed", "next_step": retry, "errors": [error.dump()]}
+    return await _failed(integration_id, error)
 
 
 def _given(parameters: Any) -> Update:
@@ -142,7 +149,7 @@ async def review_discovery(state: SharedWhiteboardState, runtime: Runtime[Vitess
         return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return {**record, **_rejected(gate, decision, "discovery")}
+        return {**record, **await _rejected(gate, decision, "discovery", thread_id_of(runtime, state))}
     if decision.type == "retry":
         return {**record, "next_step": "discovery"}
     update = {**record, "next_step": "ingest"}
@@ -167,7 +174,7 @@ async def review_ingest(state: SharedWhiteboardState, runtime: Runtime[VitesseCo
         return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return {**record, **_rejected(gate, decision, "ingest")}
+        return {**record, **await _rejected(gate, decision, "ingest", thread_id_of(runtime, state))}
     said = _given(decision.edited if isinstance(decision.edited, EndpointEdit) else None)
     if isinstance(decision.parameters, MapParameters):
         said |= _given(decision.parameters)
@@ -218,7 +225,7 @@ async def review_map(state: SharedWhiteboardState, runtime: Runtime[VitesseConte
         return noted
     record = _record(gate, decision, context)
     if decision.type == "reject":
-        return {**record, **_rejected(gate, decision, "map")}
+        return {**record, **await _rejected(gate, decision, "map", thread_id_of(runtime, state))}
     said = _given(decision.parameters if isinstance(decision.parameters, TestParameters) else None)
     if decision.type == "retry":
         return {**record, **said, "next_step": "map"}
@@ -242,7 +249,7 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
     if not needs_person(gate, state, context):
         if has_passed:
             return {"next_step": "deploy"}
-        return _not_passed(state)
+        return await _not_passed(state, thread_id_of(runtime, state))
     decision = _ask(gate, state, runtime)
     if (noted := _stale(gate, decision, state)) is not None:
         return noted
@@ -265,7 +272,7 @@ async def review_guardian(state: SharedWhiteboardState, runtime: Runtime[Vitesse
                 "healing": state.healing.evolve(is_rejected=True, log=log).dump(),
                 "next_step": "heal",
             }
-        return {**record, **_rejected(gate, decision, "guardian")}
+        return {**record, **await _rejected(gate, decision, "guardian", thread_id_of(runtime, state))}
     if decision.type == "retry":
         return {**record, "retry_count": 0, "next_step": "guardian"}
     return await _approved(gate, decision, state, record, has_passed)
@@ -298,7 +305,7 @@ async def _approved(
     return update
 
 
-def _not_passed(state: SharedWhiteboardState) -> Update:
+async def _not_passed(state: SharedWhiteboardState, integration_id: str) -> Update:
     results = state.test_results
     reasons = "; ".join(results.hard_fails[:3]) if results and results.hard_fails else ""
     message = (
@@ -306,10 +313,4 @@ def _not_passed(state: SharedWhiteboardState) -> Update:
         f"{': ' + reasons if reasons else ''}; edit the mapping or give hints, then run again"
     )
     error = StepError(step="guardian", kind="NotPassed", message=message, retry="map", at=now_iso())
-    return {
-        "status": "failed",
-        "next_step": "map",
-        "retry_count": 0,
-        "errors": [error.dump()],
-        **log_entry("guardian", message),
-    }
+    return {**await _failed(integration_id, error), "retry_count": 0, **log_entry("guardian", message)}
