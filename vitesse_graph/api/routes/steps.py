@@ -22,7 +22,7 @@ from vitesse_graph.api.doors import (
 from vitesse_graph.api.principals import Principal
 from vitesse_graph.api.problems import Refusal
 from vitesse_graph.api.redo import settle
-from vitesse_graph.api.service import parse_decision
+from vitesse_graph.api.service import Outcome, parse_decision
 from vitesse_graph.api.steps import STEPS, endpoint_of, ensure_callable, next_call
 from vitesse_graph.errors import ConflictError
 
@@ -54,7 +54,7 @@ async def _run_step(
     answered = await api.acceptance.replay(order)
     if answered is not None:
         return answered
-    await _ensure_in_order(api, integration_id, name)
+    seen = await _ensure_in_order(api, integration_id, name)
 
     async def work() -> tuple[int, dict[str, Any]]:
         outcome = await api.service.step(
@@ -63,14 +63,16 @@ async def _run_step(
             parameters,
             context=context_for(caller),
             on_event=api.publisher(integration_id),
+            seen=seen,
         )
         return settle(outcome)
 
     return await api.acceptance.take(order, work)
 
 
-async def _ensure_in_order(api: Api, integration_id: str, name: str) -> None:
-    """Raises a 409 that names the step to call instead, before anything is accepted."""
+async def _ensure_in_order(api: Api, integration_id: str, name: str) -> Outcome:
+    """Where the integration stands. Raises a 409 that names the step to call instead, before anything
+    is accepted."""
     outcome = await api.service.find(integration_id)
     if outcome is None:
         raise Refusal(409, f"{name} comes later: {integration_id} is being started")
@@ -86,6 +88,7 @@ async def _ensure_in_order(api: Api, integration_id: str, name: str) -> None:
             next_step=following,
             next_endpoint=endpoint_of(integration_id, following),
         ) from error
+    return outcome
 
 
 def _said(body: Any) -> dict[str, Any]:
@@ -178,7 +181,11 @@ async def review(
 
     async def work() -> tuple[int, dict[str, Any]]:
         after = await api.service.answer(
-            integration_id, said, context=context_for(caller), on_event=api.publisher(integration_id)
+            integration_id,
+            said,
+            context=context_for(caller),
+            on_event=api.publisher(integration_id),
+            seen=outcome,
         )
         return settle(after)
 
