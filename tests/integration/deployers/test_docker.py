@@ -66,6 +66,13 @@ async def test_behind_traefik_it_answers_by_path_and_by_host_and_is_shut_in(
         for elsewhere in (f"{traefik}{path}x/health", f"{traefik}/health"):
             assert (await call(elsewhere))[0] == 404
         _is_shut_in(docker_target.client.api.inspect_container(deployed.detail["container_id"]))
+        listing = docker_target.client.containers.get(deployed.detail["container_id"]).exec_run(
+            ["ls", "-ln", "/run/vitesse-secrets"]
+        )
+        lines = [line.split() for line in listing.output.decode().splitlines()[1:]]
+        assert [(line[0], line[2], line[3], line[-1]) for line in lines] == [
+            ("-r--------", "10001", "10001", "DATABASE_URL")
+        ]
         # Only what the runtime needs went into the image.
         listed = docker_target.client.containers.get(deployed.detail["container_id"]).exec_run(
             [
@@ -91,8 +98,12 @@ def _is_shut_in(found: dict[str, Any]) -> None:
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["PidsLimit"] == 256
     assert not host["PortBindings"]
-    assert [(m["Destination"], m["RW"]) for m in found["Mounts"]] == [("/run/vitesse", False)]
-    assert not found["Mounts"][0]["Source"].endswith("postgres")
+    mounts = {m["Destination"]: m for m in found["Mounts"]}
+    assert set(mounts) == {"/run/vitesse", "/run/vitesse-secrets"}
+    assert not mounts["/run/vitesse"]["RW"]
+    assert not mounts["/run/vitesse"]["Source"].endswith("postgres")
+    # Only the names of secrets are with the engine: neither the database's password nor a credential.
+    assert not any(line.startswith("DATABASE_URL=") for line in found["Config"]["Env"])
 
 
 async def test_through_its_door_a_workload_is_itself_and_nobody_else(settings: Settings, name: str) -> None:
