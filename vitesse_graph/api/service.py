@@ -294,7 +294,16 @@ class IntegrationService:
         return SyncReport.model_validate(answer)
 
     async def runtime_status(self, integration_id: str) -> RuntimeStatus:
-        return RuntimeStatus.model_validate(await self.call_runtime(integration_id, "GET", "/status"))
+        """What its runtime says of itself. Raises UpstreamError where another program answers in its place:
+        a port is given to others once its owner has ended."""
+        await self._existing(integration_id)
+        try:
+            status = RuntimeStatus.model_validate(await self.call_runtime(integration_id, "GET", "/status"))
+        except (ValidationError, NotFoundError) as error:
+            raise UpstreamError(f"what answers in place of {integration_id} is no runtime") from error
+        if status.integration_id != integration_id:
+            raise UpstreamError(f"what answers in place of {integration_id} is another integration's runtime")
+        return status
 
     async def heal(
         self,

@@ -9,8 +9,38 @@ import pytest
 from rest_driving import made, unknown_id
 
 from vitesse_graph.api.doors import Api
+from vitesse_graph.demo.stands import Stands
+from vitesse_graph.errors import UpstreamError
+from vitesse_graph.state.deployment import Deployment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_another_program_in_a_runtimes_place_is_not_taken_for_it(
+    api: Api,
+    client: httpx.AsyncClient,
+    body: dict[str, Any],
+    stands: Stands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A port is given to others once its owner has ended; the monitor must not stumble over that."""
+
+    async def deployment(integration_id: str) -> Deployment:
+        return Deployment(target="process", workload_id="w", service_url=f"{stands.credo_url}/__stand__")
+
+    monkeypatch.setattr(api.service, "deployment", deployment)
+    integration_id = await made(client, body)
+    said = {"integration_id": "y", "definition_version": 1, "definition_digest": "d"}
+    with pytest.raises(UpstreamError, match="is no runtime"):
+        await api.service.runtime_status(integration_id)
+    for answer, reason in (({}, "is no runtime"), (said, "another integration's runtime")):
+
+        async def answers(*_: Any, answer: Any = answer) -> Any:
+            return answer
+
+        monkeypatch.setattr(api.service, "call_runtime", answers)
+        with pytest.raises(UpstreamError, match=reason):
+            await api.service.runtime_status(integration_id)
 
 
 async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.AsyncClient) -> None:
