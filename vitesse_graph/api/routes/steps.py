@@ -24,7 +24,7 @@ from vitesse_graph.api.problems import Refusal
 from vitesse_graph.api.redo import settle
 from vitesse_graph.api.service import Outcome, parse_decision
 from vitesse_graph.api.steps import STEPS, endpoint_of, ensure_callable, next_call
-from vitesse_graph.errors import ConflictError
+from vitesse_graph.errors import ConflictError, InputError
 
 router = APIRouter(route_class=Door, tags=["steps"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -132,7 +132,11 @@ async def prove(
     body: Annotated[bodies.Test | None, Body()] = None,
 ) -> JSONResponse:
     """Approves the mapping and tests it; status `deploying` when health reaches 70, else `testing`."""
-    parameters = (body or bodies.Test()).model_dump(exclude_none=True)
+    said = body or bodies.Test()
+    if said.shadow_mode == "live" and said.skip_destructive:
+        raise InputError("shadow_mode live writes to the real destination: it needs skip_destructive false")
+    # With what was left out as well: what an earlier call asked for does not hold for this one.
+    parameters = said.model_dump()
     return await _run_step(request, api, caller, integration_id, "test", parameters)
 
 
