@@ -108,7 +108,7 @@ def _place(loc: tuple[Any, ...]) -> str:
 
 
 def _validation(errors: list[Any]) -> str:
-    first = errors[0] if errors else {"loc": ("body",), "msg": "not valid"}
+    first: dict[str, Any] = errors[0] if errors else {"loc": ("body",), "msg": "not valid"}
     if first.get("type") == "json_invalid":
         return f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
     if first.get("type") == "missing" and tuple(first["loc"]) == ("body",):
