@@ -112,7 +112,9 @@ async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.Async
         answer = await client.request(method, address + path, json=body)
         assert (method, path, answer.status_code) == (method, path, 404)
         assert answer.json()["status"] == "failed"
-    assert (await client.get("/nowhere")).json()["http_status"] == 404
+    nowhere = (await client.get("/nowhere")).json()
+    assert (nowhere["http_status"], "/api/v1/vitesse/docs" in nowhere["error"]) == (404, True)
+    assert (await client.get("http://localhost/api/v1/vitesse")).headers["location"].endswith("/docs")
     assert (await client.put("/status")).json()["http_status"] == 405
 
 
