@@ -16,6 +16,7 @@ from tests.integration.deployers.targets import DockerTarget
 from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.demo.stands import Stands, run_stands
 from vitesse_graph.deployers.names import route_path
+from vitesse_graph.state.deployment import Deployment
 from vitesse_graph.state.mapping import MappingLogic
 
 # The first build on a machine installs everything.
@@ -79,6 +80,9 @@ async def test_an_intent_becomes_a_container_that_syncs_is_mended_and_leaves_not
                 name = (await step(client, "POST", "/integrations", body))["integration_id"]
                 address = f"/integrations/{name}"
                 url = await _brought_up(client, docker_target, traefik, name)
+                deployed = (await step(client, "GET", address))["data"]["deployment"]
+                seen = docker_target.everything_visible(Deployment.model_validate(deployed))
+                assert not any(secret in seen for secret in secrets)
                 report = (await step(client, "POST", f"{address}/sync"))["data"]["sync"]
                 assert (report["status"], report["created"]) == ("completed", CUSTOMERS)
                 await everything_arrived(stands)
