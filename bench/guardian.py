@@ -404,9 +404,11 @@ def _fork(app: Any) -> tuple[int, int]:
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
-        asyncio.run(
-            serve(app, on_ready=lambda url: os.write(writer, url.rsplit(":", 1)[1].encode()) and None)
-        )
+
+        def tell(url: str) -> None:
+            os.write(writer, url.rsplit(":", 1)[1].encode())
+
+        asyncio.run(serve(app, on_ready=tell))
         os._exit(0)
     return pid, int(os.read(reader, 16))
 

@@ -19,12 +19,13 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from vitesse_graph.knowledge.catalogue import catalogue
 from vitesse_graph.knowledge.discovery import discover
-from vitesse_graph.knowledge.documents import Document
+from vitesse_graph.knowledge.documents import CollectionName, Document, Where
 from vitesse_graph.knowledge.embedders import Embedder, LexicalEmbedder, ModelEmbedder, choose_embedder
 from vitesse_graph.knowledge.engine_edge import EdgeEngine
 from vitesse_graph.knowledge.plain import PlainKnowledge
@@ -35,15 +36,16 @@ from vitesse_graph.settings import Settings
 
 HERE = Path(__file__).resolve().parent
 DEFAULT_MODEL = HERE.parent.parent / "shared" / "models" / "all-MiniLM-L6-v2"
-Ranker = Callable[[str, str], list[str]]
+Ranker = Callable[[CollectionName, str], list[str]]
 """(collection, query) → keys, best first."""
 
 
-def load_queries() -> list[dict[str, object]]:
-    return json.loads((HERE / "knowledge_queries.json").read_text())
+def load_queries() -> list[dict[str, Any]]:
+    queries: list[dict[str, Any]] = json.loads((HERE / "knowledge_queries.json").read_text())
+    return queries
 
 
-def is_strict(query: dict[str, object]) -> bool:
+def is_strict(query: dict[str, Any]) -> bool:
     """Whether a paraphrase shares no word stem with any document that answers it."""
     held = {d.key: d for d in seed_documents()[query["collection"]]}
     said = set(terms(str(query["query"])))
@@ -53,7 +55,7 @@ def is_strict(query: dict[str, object]) -> bool:
 def substring_ranker() -> Ranker:
     """The baseline: documents by how many of the query's words they contain as they stand."""
 
-    def rank(collection: str, query: str) -> list[str]:
+    def rank(collection: CollectionName, query: str) -> list[str]:
         words = query.lower().split()
         scored = [(sum(w in d.searched.lower() for w in words), d.key) for d in seed_documents()[collection]]
         return [key for score, key in sorted(scored, key=lambda s: -s[0])[:20] if score]
@@ -65,10 +67,10 @@ def store_ranker(store: QdrantKnowledge | PlainKnowledge, runner: asyncio.Runner
     return lambda collection, query: [d.key for d, _ in runner.run(store.search(collection, query, 20))]
 
 
-def score(rank: Ranker, queries: Sequence[dict[str, object]]) -> tuple[float, float, list[str]]:
+def score(rank: Ranker, queries: Sequence[dict[str, Any]]) -> tuple[float, float, list[str]]:
     hits, reciprocal, missed = 0, 0.0, []
     for query in queries:
-        keys = rank(str(query["collection"]), str(query["query"]))
+        keys = rank(query["collection"], str(query["query"]))
         places = [keys.index(key) for key in query["expected"] if key in keys]
         if places and min(places) < 5:
             hits += 1
@@ -78,9 +80,9 @@ def score(rank: Ranker, queries: Sequence[dict[str, object]]) -> tuple[float, fl
     return hits / len(queries), reciprocal / len(queries), missed
 
 
-def is_fresh(query: dict[str, object]) -> bool:
+def is_fresh(query: dict[str, Any]) -> bool:
     """Written after thesaurus, documents and weights were settled: nothing was fitted to these."""
-    return query["written"] == "last"
+    return bool(query["written"] == "last")
 
 
 def print_retrieval(rankers: dict[str, Ranker], *, show_missed: bool) -> None:
@@ -184,7 +186,8 @@ class Blended:
             return self._embedder.embed(texts)
         shares = self._rng.dirichlet((0.6, 0.6, 0.6), size=len(texts))[:, :, None]
         rows = (self._rows[self._rng.integers(0, len(self._rows), (len(texts), 3))] * shares).sum(axis=1)
-        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        blended: np.ndarray = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+        return blended
 
 
 def percentile(values: list[float], share: float) -> float:
@@ -203,7 +206,8 @@ def print_latency(embedder: Embedder, count: int) -> None:
         started = time.perf_counter()
         runner.run(store.optimize("api_specifications"))
         indexing = time.perf_counter() - started
-        for where in (None, {"kind": "resource"}):
+        filters: tuple[Where | None, ...] = (None, {"kind": "resource"})
+        for where in filters:
             taken = []
             for query in queries:
                 started = time.perf_counter()

@@ -215,7 +215,7 @@ def timing(objects: int, repeat: int) -> float:
 
 def embedder(folder: str) -> Embed:
     """A local sentence embedding model through fastembed (optional)."""
-    from fastembed import TextEmbedding  # type: ignore[import-not-found]
+    from fastembed import TextEmbedding
 
     model = TextEmbedding("sentence-transformers/all-MiniLM-L6-v2", specific_model_path=folder)
     known: dict[str, Any] = {}

@@ -112,8 +112,9 @@ async def per_second(run: Callable[[], Awaitable[Any]], at_once: int, count: int
 async def graphs(settings: Settings) -> None:
     """The three graphs, interleaved, so that a busy moment hits all of them."""
     async with open_saver(settings) as saver, open_services(settings) as services:
-        bare, emptied = bare_graph(saver), emptied_graph(saver, services)
-        ours = workflow.compile_graph(saver).with_services(services)
+        bare: Any = bare_graph(saver)
+        emptied: Any = emptied_graph(saver, services)
+        ours: Any = workflow.compile_graph(saver).with_services(services)
         alone, asked = {"approvals": "none"}, {"approvals": "before_deploy"}
 
         async def run_bare() -> Any:
@@ -270,7 +271,7 @@ async def rest(settings: Settings, folder: Path) -> None:
 
 
 async def measure(folder: Path) -> None:
-    settings = Settings(VITESSE_DATA_DIR=folder)  # type: ignore[call-arg]
+    settings = Settings(VITESSE_DATA_DIR=folder)
     await graphs(settings)
     await rest(settings, folder)
 

@@ -39,8 +39,8 @@ def _bare(path: Path) -> Callable[[], Any]:
     def run() -> Any:
         # No trial run before the measurement: it would leave its memory behind.
         try:
-            return ryaml.loads(path.read_bytes().decode())
-        except (ryaml.InvalidYamlError, ValueError):
+            return ryaml.loads(path.read_bytes().decode())  # type: ignore[attr-defined]
+        except (ryaml.InvalidYamlError, ValueError):  # type: ignore[attr-defined]
             return yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
 
     return run

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import AliasChoices
 
 import vitesse_graph
 from vitesse_graph.api.app import create_app, in_process
@@ -143,10 +144,35 @@ def test_the_python_page_names_the_whole_surface() -> None:
     assert not [name for name in vitesse_graph.__all__ if f"`{name}" not in page]
 
 
-def test_the_settings_page_names_only_what_there_is() -> None:
+def _as_written(default: Any) -> str:
+    """A setting's default as the page and the example have it."""
+    if default in (None, "", {}):
+        return ""
+    return str(default).lower() if isinstance(default, bool) else f"{default}".removesuffix(".0")
+
+
+def test_the_settings_page_has_every_setting_with_its_default() -> None:
     page = (DOCS / "reference-settings.md").read_text("utf-8")
-    listed = set(re.findall(r"^# ([A-Z_]+)=", (ROOT / ".env.example").read_text("utf-8"), flags=re.MULTILINE))
-    assert set(re.findall(r"`([A-Z][A-Z_]+)`", page)) <= listed
+    rows = dict(re.findall(r"^\| `([A-Z][A-Z_]+)` \|([^|]*)\|", page, flags=re.MULTILINE))
+    wanted = {}
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        wanted[str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)] = field
+    assert set(rows) == set(wanted)
+    for name, field in wanted.items():
+        default = _as_written(None if field.default_factory is not None else field.default)
+        if default:  # else words say what happens, or nothing does
+            assert (name, rows[name].strip(" `").replace(",", "")) == (name, default)
+
+
+def test_the_example_of_the_settings_has_the_defaults_that_they_have() -> None:
+    text = (ROOT / ".env.example").read_text("utf-8")
+    written = dict(re.findall(r"^# ([A-Z_]+)=(\S*)", text, flags=re.MULTILINE))
+    for field in Settings.model_fields.values():
+        alias = field.validation_alias
+        name = str(alias.choices[0] if isinstance(alias, AliasChoices) else alias)
+        default = _as_written(None if field.default_factory is not None else field.default)
+        assert (name, written[name].replace("{}", "")) == (name, default)
 
 
 def test_every_link_leads_somewhere() -> None:

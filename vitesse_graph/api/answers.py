@@ -111,6 +111,10 @@ def view(state: SharedWhiteboardState) -> dict[str, Any]:
         "mapping": mapping.dump() if mapping and state.status not in ("discovering", "mapping") else None,
         "test_results": state.test_results and state.test_results.dump(),
         "health_score": state.health_score,
+        # What deploying would do now; as soon as it is done it is no plan any more.
+        "deployment_plan": state.deployment_plan and state.deployment_plan.dump()
+        if state.status == "deploying"
+        else None,
         "deployment": state.deployment and state.deployment.dump(),
         "healing": state.healing and state.healing.dump(),
         "schedule": state.schedule,

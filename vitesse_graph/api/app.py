@@ -11,7 +11,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exception_handlers import http_exception_handler
-from fastapi.responses import Response
+from fastapi.responses import RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -87,7 +87,10 @@ async def _elsewhere(request: Request, error: Exception) -> Response:
         raise error
     if not request.url.path.startswith(PREFIX):
         return await http_exception_handler(request, error)
-    return as_response(problem_of(error), dict(error.headers or {}))
+    problem = problem_of(error)
+    if error.status_code == 404:
+        problem.error = f"there is no such address; {PREFIX}/docs shows what there is"
+    return as_response(problem, dict(error.headers or {}))
 
 
 @asynccontextmanager
@@ -180,6 +183,11 @@ def create_app(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"], max_age=600
         )
     app.include_router(all_routes(PREFIX))
+
+    @app.get(PREFIX, include_in_schema=False)
+    async def to_the_document() -> RedirectResponse:
+        return RedirectResponse(f"{PREFIX}/docs")
+
     _without_null_parameters(app)
     return app
 

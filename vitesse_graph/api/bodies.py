@@ -63,6 +63,8 @@ class FoundApi(DiscoveryResult):
 
     model_config = ConfigDict(extra="ignore", strict=True)
 
+    confidence_score: float = Field(0.0, ge=0.0, le=1.0)
+
 
 class CreateIntegration(Body):
     """What should be integrated: an intent, discovery results, names or addresses."""
@@ -259,7 +261,7 @@ class UpdateIntegration(Body):
         None, description="hourly, every 30 minutes, cron; used by the next deployment."
     )
     transformations: TransformationChanges | None = None
-    rollback_to: Annotated[int, Field(ge=1), BeforeValidator(_integral)] | None = Field(
+    rollback_to: Annotated[int, Field(ge=1, le=1_000_000_000), BeforeValidator(_integral)] | None = Field(
         None, description="A mapping version to go back to."
     )
     reason: Short = ""

@@ -15,11 +15,13 @@ from starlette.exceptions import HTTPException
 
 from vitesse_graph.api.accepted import Acceptance, Order
 from vitesse_graph.api.access import Access
+from vitesse_graph.api.answers import current_step
 from vitesse_graph.api.limits import LimitedRequest, RequestLimiter
 from vitesse_graph.api.principals import Principal
 from vitesse_graph.api.problems import Problem, Refusal, as_response, problem_of
 from vitesse_graph.api.progress import Progress
 from vitesse_graph.api.rest_service import RestService
+from vitesse_graph.api.steps import endpoint_of, next_call
 from vitesse_graph.errors import NotFoundError
 from vitesse_graph.registry import IntegrationRow, Registry
 from vitesse_graph.registry.keys import ApiKeys
@@ -61,6 +63,21 @@ class Api:
         row = await self.row(integration_id, caller)
         caller.ensure_changes(row)
         return row
+
+    async def ensure_deployed(self, integration_id: str) -> None:
+        """Raises a 409 that names the step to call where nothing is deployed yet."""
+        outcome = await self.service.look(integration_id)
+        if outcome.state.deployment is not None:
+            return
+        gate = outcome.waiting.gate if outcome.waiting else None
+        following = next_call(outcome.state, gate, outcome.is_unfinished)
+        raise Refusal(
+            409,
+            f"{integration_id} is not deployed yet: call {following} first (status {outcome.status})",
+            current_step=current_step(outcome),
+            next_step=following,
+            next_endpoint=endpoint_of(integration_id, following),
+        )
 
     def publisher(self, integration_id: str) -> Callable[[dict[str, Any]], None]:
         """Hands what steps emit to those who listen."""

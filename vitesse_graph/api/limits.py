@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
+from typing import Any
 
 from starlette.requests import Request
 
@@ -46,10 +49,39 @@ class RequestLimiter:
         return {**headers, "RateLimit-Remaining": str(int(self._burst - level - 1))}
 
 
+_HALF_OF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
+"""Escapes of UTF-16 surrogates: two are one character, one alone is none."""
+
+
+def _no_number(text: str) -> float:
+    raise Refusal(422, f"the body holds {text[:40]}, which is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
 class LimitedRequest(Request):
-    """A request whose body may not grow beyond a limit, whatever its headers say."""
+    """A request whose body may not grow beyond a limit, whatever its headers say, and is JSON in earnest:
+    what Python's reader lets through beside it, no database keeps."""
 
     max_bytes = 1_000_000
+
+    async def json(self) -> Any:
+        """Raises a 422 for NaN, numbers beyond all bounds, and text that is no Unicode."""
+        if not hasattr(self, "_json"):
+            body = await self.body()
+            said = json.loads(body, parse_constant=_no_number, parse_float=_finite)
+            if _HALF_OF_A_PAIR.search(body):
+                try:
+                    json.dumps(said, ensure_ascii=False).encode()
+                except UnicodeEncodeError:
+                    raise Refusal(
+                        422, "the body holds text that is no Unicode: half of a surrogate pair"
+                    ) from None
+            self._json = said
+        return self._json
 
     async def stream(self) -> AsyncGenerator[bytes, None]:
         received = 0

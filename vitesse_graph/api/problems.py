@@ -108,7 +108,11 @@ def _place(loc: tuple[Any, ...]) -> str:
 
 
 def _validation(errors: list[Any]) -> str:
-    first = errors[0] if errors else {"loc": ("body",), "msg": "not valid"}
+    first: dict[str, Any] = errors[0] if errors else {"loc": ("body",), "msg": "not valid"}
+    if first.get("type") == "json_invalid":
+        return f"the body is not JSON: {first['ctx']['error']} at character {first['loc'][-1]}"
+    if first.get("type") == "missing" and tuple(first["loc"]) == ("body",):
+        return "the body is missing: send a JSON object, with the header Content-Type: application/json"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return f"{_place(tuple(first['loc']))}: {str(first['msg']).removeprefix('Value error, ')}{more}"
 

@@ -60,19 +60,28 @@ class RestService(IntegrationService):
         )
 
     async def _run(
-        self, integration_id: str, given: Any, context: VitesseContext | None, on_event: OnEvent | None
+        self,
+        integration_id: str,
+        given: Any,
+        context: VitesseContext | None,
+        on_event: OnEvent | None,
+        *,
+        seen: Outcome | None = None,
     ) -> Outcome:
-        async with self.services.reading(await self._credentials(integration_id, given)):
+        async with self.services.reading(await self._credentials(integration_id, given, seen)):
             outcome = await super()._run(integration_id, given, context, on_event)
         await self._record(outcome, context.actor if context is not None else "")
         return outcome
 
-    async def _credentials(self, integration_id: str, given: Any) -> set[str]:
+    async def _credentials(self, integration_id: str, given: Any, seen: Outcome | None = None) -> set[str]:
         """The references that a run may need: those on the whiteboard and those it is given."""
-        snapshot = await self._graph.aget_state(self.config(integration_id))
+        if seen is not None:
+            values = seen.values
+        else:
+            values = (await self._graph.aget_state(self.config(integration_id))).values
         names = ("source_auth", "dest_auth")
         alerts = await self._alert_secret(integration_id)
-        said = [snapshot.values, given] if isinstance(given, dict) else [snapshot.values]
+        said = [values, given] if isinstance(given, dict) else [values]
         found = {str(values[name]) for values in said for name in names if values and values.get(name)}
         return found | alerts
 
@@ -153,10 +162,15 @@ class RestService(IntegrationService):
         *,
         context: VitesseContext,
         on_event: OnEvent | None = None,
+        seen: Outcome | None = None,
     ) -> Outcome:
-        """Runs a REST step, anew where it ran before. Raises ConflictError where it comes too early."""
+        """Runs a REST step, anew where it ran before. Raises ConflictError where it comes too early.
+
+        `seen`: where the thread stands, for a caller who has just looked; a gate that somebody else
+        answers meanwhile is noticed when it is answered again.
+        """
         step = STEPS[name]
-        outcome = await self._existing(integration_id)
+        outcome = seen or await self._existing(integration_id)
         waiting = outcome.waiting
         ensure_callable(step, outcome.state, waiting.gate if waiting else None, outcome.is_unfinished)
         if waiting is None or waiting.gate != step.gate:
@@ -170,6 +184,7 @@ class RestService(IntegrationService):
             {**answer, "interrupt_id": outcome.waiting.interrupt_id},
             context=context,
             on_event=on_event,
+            seen=outcome,
         )
 
     # rows by hand

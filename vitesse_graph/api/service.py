@@ -146,13 +146,14 @@ class IntegrationService:
         gate: str | None = None,
         context: VitesseContext | None = None,
         on_event: OnEvent | None = None,
+        seen: Outcome | None = None,
     ) -> Outcome:
         """Answers the waiting gate and runs on.
 
-        The same answer to an answered gate changes nothing. Raises DecisionError for a malformed
+        `seen`: where the thread stands, for a caller who has just looked. The same answer to an answered gate changes nothing. Raises DecisionError for a malformed
         answer (the gate still waits) and ConflictError for a different second answer.
         """
-        outcome = await self._existing(integration_id)
+        outcome = seen or await self._existing(integration_id)
         waiting = outcome.waiting
         named = gate or (answer.get("gate") if isinstance(answer, dict) else None)
         if waiting is None or (named is not None and named != waiting.gate):
@@ -164,7 +165,7 @@ class IntegrationService:
         complete |= {"gate": waiting.gate, "interrupt_id": waiting.interrupt_id}
         command: Command[Any] = Command(resume={waiting.interrupt_id: complete})
         try:
-            after = await self._run(integration_id, command, context, on_event)
+            after = await self._run(integration_id, command, context, on_event, seen=outcome)
         except UnknownInterruptError as error:
             raise ConflictError(
                 f"{waiting.gate} was answered by someone else at the same time; look at the status"
@@ -223,8 +224,15 @@ class IntegrationService:
         )
 
     async def _run(
-        self, integration_id: str, given: Any, context: VitesseContext | None, on_event: OnEvent | None
+        self,
+        integration_id: str,
+        given: Any,
+        context: VitesseContext | None,
+        on_event: OnEvent | None,
+        *,
+        seen: Outcome | None = None,
     ) -> Outcome:
+        """One run to its end. `seen`: where the thread stood, where the caller has looked."""
         config = self.config(integration_id)
         async for mode, chunk in self._graph.astream(
             given,
@@ -286,7 +294,16 @@ class IntegrationService:
         return SyncReport.model_validate(answer)
 
     async def runtime_status(self, integration_id: str) -> RuntimeStatus:
-        return RuntimeStatus.model_validate(await self.call_runtime(integration_id, "GET", "/status"))
+        """What its runtime says of itself. Raises UpstreamError where another program answers in its place:
+        a port is given to others once its owner has ended."""
+        await self._existing(integration_id)
+        try:
+            status = RuntimeStatus.model_validate(await self.call_runtime(integration_id, "GET", "/status"))
+        except (ValidationError, NotFoundError) as error:
+            raise UpstreamError(f"what answers in place of {integration_id} is no runtime") from error
+        if status.integration_id != integration_id:
+            raise UpstreamError(f"what answers in place of {integration_id} is another integration's runtime")
+        return status
 
     async def heal(
         self,

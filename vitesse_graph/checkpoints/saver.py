@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -42,6 +43,15 @@ def strict_serializer() -> JsonPlusSerializer:
     return JsonPlusSerializer(pickle_fallback=False, allowed_msgpack_modules=None)
 
 
+async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Nothing to read on an idle connection: its server is there. A server that goes away closes it or
+    says why, and only then is it asked; asking each time would double the round trips."""
+    arrived = select.poll()
+    arrived.register(connection.fileno(), select.POLLIN)
+    if arrived.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
+
+
 async def open_pool(url: str, *, max_size: int = 8) -> AsyncConnectionPool[psycopg.AsyncConnection[DictRow]]:
     """An open pool as the saver needs it; connections are checked before they are handed out."""
     pool: AsyncConnectionPool[psycopg.AsyncConnection[DictRow]] = AsyncConnectionPool(
@@ -51,7 +61,7 @@ async def open_pool(url: str, *, max_size: int = 8) -> AsyncConnectionPool[psyco
         open=False,
         timeout=5.0,
         reconnect_timeout=5.0,
-        check=AsyncConnectionPool.check_connection,
+        check=_check,
         kwargs={"autocommit": True, "prepare_threshold": 0, "row_factory": dict_row},
     )
     await pool.open()

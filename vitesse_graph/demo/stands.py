@@ -84,16 +84,16 @@ class Stands(Model):
 
 
 @asynccontextmanager
-async def run_stands(*, port_a: int = 0, port_b: int = 0) -> AsyncIterator[Stands]:
+async def run_stands(*, port_a: int = 0, port_b: int = 0, host: str = "127.0.0.1") -> AsyncIterator[Stands]:
     """Both servers in a process of their own, for the length of the block.
 
-    Raises UpstreamError when they do not come up (a port is taken).
+    `host`: the address they listen on, where containers must reach them too. Raises UpstreamError when they do not come up (a port is taken).
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "vitesse_graph.demo.stands",
-        *("--port-a", str(port_a), "--port-b", str(port_b), "--until-stdin-closes"),
+        *("--port-a", str(port_a), "--port-b", str(port_b), "--host", host, "--until-stdin-closes"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

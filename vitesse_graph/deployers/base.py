@@ -136,6 +136,26 @@ def container_environment(
     }
 
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+_SECRET_NAMES = re.compile(r"(HEADERS|TOKEN|PASSWORD|SECRET|_KEY)$")
+
+
+def told_apart(
+    environment: Mapping[str, str], definition: IntegrationDefinition
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The plain and the secret part of a workload's environment. Raises InputError for a name that no
+    file, manifest or task definition takes."""
+    for name in environment:
+        if not _VARIABLE.fullmatch(name):
+            raise InputError(f"the variable {name!r} has a name that no container takes; rename it")
+    secret = {
+        name: value
+        for name, value in environment.items()
+        if name in secret_names(definition) or _SECRET_NAMES.search(name)
+    }
+    return {name: value for name, value in environment.items() if name not in secret}, secret
+
+
 def secret_names(definition: IntegrationDefinition) -> set[str]:
     """Names of the variables in a workload's environment whose values are secrets."""
     found = {"DATABASE_URL"}

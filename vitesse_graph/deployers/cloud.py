@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from vitesse_graph.deployers.base import (
     SecretReader,
     container_environment,
     references_of,
-    secret_names,
+    told_apart,
 )
 from vitesse_graph.deployers.images import PORT, USER
 from vitesse_graph.deployers.names import dns_label
@@ -31,8 +30,6 @@ from vitesse_graph.state.definition import IntegrationDefinition
 WORKING_DIR = "/app"
 CONTAINER_PORT = PORT
 RUN_AS = USER
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_SECRET_NAMES = re.compile(r"(HEADERS|TOKEN|PASSWORD|SECRET|_KEY)$")
 
 
 @dataclass(frozen=True)
@@ -80,15 +77,8 @@ def cloud_environment(
     )
     # Loopback there is the container itself, where nothing of the integration listens.
     found["VITESSE_ALLOW_LOOPBACK"] = "false"
-    for name in found:
-        if not _VARIABLE.fullmatch(name):
-            raise InputError(f"the variable {name!r} has a name that no cloud target takes; rename it")
-    secrets = {
-        name: found.pop(name)
-        for name in list(found)
-        if name in secret_names(definition) or _SECRET_NAMES.search(name)
-    }
-    return CloudEnvironment(plain=dict(sorted(found.items())), secret=secrets, files=_files(definition))
+    plain, secret = told_apart(found, definition)
+    return CloudEnvironment(plain=dict(sorted(plain.items())), secret=secret, files=_files(definition))
 
 
 def environment_names(definition: IntegrationDefinition, settings: Settings) -> CloudEnvironment:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from vitesse_graph.deployers import images
-from vitesse_graph.deployers.engine import Engine
+from vitesse_graph.deployers.engine import INTEGRATION, Engine
 from vitesse_graph.deployers.images import LABEL, PORT
 from vitesse_graph.deployers.names import container_name, host_name, route_path
 from vitesse_graph.deployers.traefik import checked_domain
@@ -32,11 +33,13 @@ async def current(engine: Engine, integration_id: str) -> Container | None:
     return None
 
 
-def is_same(found: Container, definition: IntegrationDefinition, wishes: DeploymentConfig) -> bool:
-    """Whether a container was made from this very definition, with these limits."""
+def is_same(
+    found: Container, definition: IntegrationDefinition, wishes: DeploymentConfig, revision: str
+) -> bool:
+    """Whether a container was made from this very definition, with these limits and these secrets."""
     labels: dict[str, str] = found.labels
-    kept = (labels.get(f"{LABEL}.digest"), labels.get(f"{LABEL}.limits"))
-    return kept == (definition.digest(), limits_text(wishes))
+    kept = tuple(labels.get(f"{LABEL}.{name}") for name in ("digest", "limits", "secrets"))
+    return kept == (definition.digest(), limits_text(wishes), revision)
 
 
 async def definition_in(engine: Engine, container: Container) -> IntegrationDefinition | None:
@@ -102,6 +105,26 @@ def routes(settings: Settings, engine: Engine, integration_id: str, router: str 
     port = authority.partition(":")[2]
     host = host_name(integration_id, checked_domain(settings.domain))
     return [base + route_path(integration_id), f"{scheme}://{host}" + (f":{port}" if port else "")]
+
+
+def secrets_volume(integration_id: str) -> Any:
+    """A volume of the container's own, which the engine keeps as long as the container and removes with
+    it: so the secrets are there when it restarts it by itself, on this machine or another."""
+    from docker.types import Mount
+
+    return Mount(images.SECRETS_AT, None, type="volume", labels={INTEGRATION: integration_id})
+
+
+def secret_files(secret: Mapping[str, str]) -> bytes:
+    """A tar archive with one file for each variable, readable by the runtime's user alone."""
+    into = io.BytesIO()
+    with tarfile.open(fileobj=into, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, value in secret.items():
+            body = value.encode()
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode, entry.uid, entry.gid = len(body), 0o400, images.USER, images.USER
+            archive.addfile(entry, io.BytesIO(body))
+    return into.getvalue()
 
 
 def limits_text(wishes: DeploymentConfig) -> str:

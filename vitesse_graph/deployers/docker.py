@@ -24,6 +24,7 @@ from vitesse_graph.deployers.base import (
     folder_name,
     redacted,
     references_of,
+    told_apart,
 )
 from vitesse_graph.deployers.containers import (
     answers,
@@ -35,6 +36,8 @@ from vitesse_graph.deployers.containers import (
     limits_text,
     logs_of,
     routes,
+    secret_files,
+    secrets_volume,
 )
 from vitesse_graph.deployers.engine import INTEGRATION, Engine, limits
 from vitesse_graph.deployers.images import LABEL, PORT
@@ -48,6 +51,7 @@ from vitesse_graph.deployers.workload_database import (
     close_database,
     needs_door,
     open_database,
+    secrets_revision,
 )
 from vitesse_graph.errors import DeployError, InputError, NotFoundError
 from vitesse_graph.settings import Settings
@@ -88,6 +92,7 @@ class DockerDeployer(Deployer):
         engine, wishes = await self._engine(), config or DeploymentConfig()
         integration_id = definition.integration_id
         environment = self._environment(definition, "")
+        revision = self._revision(environment, definition)
         self._files(definition, engine)
         context = await asyncio.to_thread(images.build_context, definition, base=self.settings.image_base)
         # Without its digest: approval and the sandboxes' addresses still go into the definition.
@@ -97,7 +102,7 @@ class DockerDeployer(Deployer):
         actions = [f"build the image {image} on {self.settings.image_base}, where it is not built yet"]
         if before is None:
             actions += [f"start the container {container_name(integration_id)}", "wait until it is ready"]
-        elif is_same(before, definition, wishes) and before.status == "running":
+        elif is_same(before, definition, wishes, revision) and before.status == "running":
             actions = ["nothing: this very definition runs already"]
         else:
             actions += [
@@ -190,8 +195,11 @@ class DockerDeployer(Deployer):
         started, integration_id = time.monotonic(), definition.integration_id
         router = await self._router(engine)
         before = await current(engine, integration_id)
+        revision = self._revision(self._environment(definition, ""), definition)
         runs_already = (
-            before is not None and is_same(before, definition, wishes) and before.status == "running"
+            before is not None
+            and is_same(before, definition, wishes, revision)
+            and before.status == "running"
         )
         database = await open_database(
             self.settings,
@@ -244,6 +252,7 @@ class DockerDeployer(Deployer):
         mounts = {str(path): {"bind": str(path), "mode": "ro"} for path in self._files(definition, engine)}
         if database.socket_folder is not None:
             mounts[str(database.socket_folder)] = {"bind": MOUNTED_AT, "mode": "ro"}
+        plain, secret = told_apart(environment, definition)
         ports: dict[str, Any] = {}
         if router is None:
             # A number of our own choice stays the same when the engine restarts the container.
@@ -253,23 +262,25 @@ class DockerDeployer(Deployer):
             f"{LABEL}.version": str(definition.version),
             f"{LABEL}.digest": definition.digest(),
             f"{LABEL}.limits": limits_text(wishes),
+            f"{LABEL}.secrets": self._revision(environment, definition),
             f"{LABEL}.source": definition.source.environment,
             f"{LABEL}.dest": definition.dest.environment,
             **routing_labels(
                 integration_id, network=self.settings.docker_network, domain=self.settings.domain
             ),
         }
-        start = partial(
-            engine.client.containers.run,
+        create = partial(
+            engine.client.containers.create,
             reference,
-            detach=True,
+            ["--secrets", images.SECRETS_AT],
             name=f"{container_name(integration_id)}.{time.time_ns():x}",
             hostname=container_name(integration_id),
-            environment=dict(environment),
+            environment=plain,
             labels=labels,
             network=self.settings.docker_network,
             extra_hosts={} if engine.is_remote else {"host.docker.internal": "host-gateway"},
             volumes=mounts,
+            mounts=[secrets_volume(integration_id)],
             ports=ports,
             # Traefik sends nothing to a container before its first check has passed.
             healthcheck={
@@ -281,7 +292,7 @@ class DockerDeployer(Deployer):
             },
             **limits(wishes.memory_mb, wishes.cpu_cores),
         )
-        return await engine.ask(lambda _: start())
+        return await engine.start(create, images.SECRETS_AT, secret_files(secret))
 
     async def _until_ready(
         self, engine: Engine, container: Container, definition: IntegrationDefinition, router: str | None
@@ -345,6 +356,10 @@ class DockerDeployer(Deployer):
         return container_environment(
             definition, self.settings, database_url=database_url, secret_reader=self.secret_reader
         )
+
+    def _revision(self, environment: Mapping[str, str], definition: IntegrationDefinition) -> str:
+        secret = told_apart(environment, definition)[1]
+        return secrets_revision(self.settings, definition.integration_id, secret)
 
     @staticmethod
     def _files(definition: IntegrationDefinition, engine: Engine) -> list[Path]:

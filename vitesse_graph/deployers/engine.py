@@ -90,6 +90,24 @@ class Engine:
         except NotFound:
             return []
 
+    async def start(self, create: Callable[[], Container], folder: str, files: bytes) -> Container:
+        """Creates a container, puts a tar archive of files into a volume of its at `folder`, and starts it.
+
+        What cannot be started is taken away again.
+        """
+
+        def act(_: DockerClient) -> Container:
+            container = create()
+            try:
+                container.put_archive(folder, files)
+                container.start()
+            except BaseException:
+                container.remove(force=True, v=True)
+                raise
+            return container
+
+        return await self.ask(act)
+
     async def remove(self, container: Container, *, grace_seconds: int) -> None:
         """Asks it to stop, after the grace kills it, and takes it away. Harmless when it is gone."""
         from docker.errors import APIError, NotFound

@@ -48,6 +48,11 @@ class DeployerFactory:
         return list(dict.fromkeys([*_BUILT_IN, *sorted([*found, *_REGISTERED])]))
 
     @staticmethod
+    def ensure_installed(target: str) -> None:
+        """Raises InputError for a target that is unknown or whose packages are not installed."""
+        _class_of(target)
+
+    @staticmethod
     def create_deployer(target: str, config: Mapping[str, Any] | None = None) -> Deployer:
         """The deployer of a target. `config`: `settings`, `secret_reader`, and what the target takes beside.
 

@@ -38,6 +38,8 @@ _ASK = (
 )
 HEALTH_COMMAND = (PYTHON, "-ISc", _ASK.format(port=PORT), "/ready")
 """What the image's health check runs; also good for `docker exec` and for a container's own probe."""
+SECRETS_AT = "/run/vitesse-secrets"
+"""Where a container finds its secrets, one file for each variable."""
 RUNTIME_REPOSITORY = "vitesse/runtime"
 """The layers that all integrations share, built once for a version of Vitesse and a base."""
 DEFINITION = "definition.json"

@@ -12,6 +12,7 @@ import json
 import math
 
 from vitesse_graph.deployers.cloud import CONTAINER_PORT, RUN_AS, CloudEnvironment, path_inside
+from vitesse_graph.deployers.images import SECRETS_AT
 from vitesse_graph.deployers.workload import MANAGER, Manifest, Workload, file_key, selector
 from vitesse_graph.errors import InputError
 
@@ -224,18 +225,17 @@ def _probe(path: str, *, period: int, failures: int) -> Manifest:
     }
 
 
-def _container(workload: Workload, secret_name: str) -> Manifest:
+def _container(workload: Workload) -> Manifest:
     environment: list[Manifest] = [
         {"name": name, "value": value} for name, value in workload.environment.items()
-    ]
-    environment += [
-        {"name": name, "valueFrom": {"secretKeyRef": {"name": secret_name, "key": name}}}
-        for name in workload.secret_names
     ]
     mounts: list[Manifest] = [
         {"name": "definition", "mountPath": DEFINITION_PATH, "subPath": "definition.json", "readOnly": True},
         {"name": "scratch", "mountPath": "/tmp"},
     ]
+    if workload.secret_names:
+        # As files, not as environment: that one shows in a node's container listings and core dumps.
+        mounts.append({"name": "secrets", "mountPath": SECRETS_AT, "readOnly": True})
     mounts += [
         {"name": "secrets", "mountPath": path_inside(path), "subPath": file_key(path), "readOnly": True}
         for path in workload.secret_files
@@ -245,6 +245,7 @@ def _container(workload: Workload, secret_name: str) -> Manifest:
         "name": "runtime",
         "image": workload.image,
         "imagePullPolicy": "IfNotPresent",
+        **({"args": ["--secrets", SECRETS_AT]} if workload.secret_names else {}),
         "ports": [{"name": "http", "protocol": "TCP", "containerPort": CONTAINER_PORT}],
         "env": environment,
         "volumeMounts": mounts,
@@ -268,8 +269,9 @@ def _pod_spec(workload: Workload, secret_name: str) -> Manifest:
         {"name": "definition", "configMap": {"name": f"{workload.name}-{workload.release}"}},
         {"name": "scratch", "emptyDir": {"sizeLimit": "256Mi"}},
     ]
-    if workload.secret_files:
-        items = [{"key": file_key(path), "path": file_key(path)} for path in workload.secret_files]
+    if workload.has_secret:
+        keys = [*workload.secret_names, *map(file_key, workload.secret_files)]
+        items = [{"key": key, "path": key} for key in keys]
         volumes.append(
             {"name": "secrets", "secret": {"secretName": secret_name, "items": items, "defaultMode": 0o440}}
         )
@@ -294,7 +296,7 @@ def _pod_spec(workload: Workload, secret_name: str) -> Manifest:
             }
             for key in ("topology.kubernetes.io/zone", "kubernetes.io/hostname")
         ],
-        "containers": [_container(workload, secret_name)],
+        "containers": [_container(workload)],
         "volumes": volumes,
     }
     if workload.pull_secret:

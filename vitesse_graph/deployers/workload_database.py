@@ -14,6 +14,7 @@ import json
 import os
 import secrets
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +124,13 @@ async def _access(verb: str, **what: str) -> None:
             f"the integration's database role could not be {verb}ed ({lines[-1] if lines else 'no reason given'}); "
             "the database user of DATABASE_URL must own the tables and be allowed to create roles"
         )
+
+
+def secrets_revision(settings: Settings, integration_id: str, secret: Mapping[str, str]) -> str:
+    """Changes when a secret's value does, and tells nothing of it: keyed by what only this side knows."""
+    said = {name: value for name, value in secret.items() if name != "DATABASE_URL"}
+    key = _password(settings, integration_id).encode()
+    return hmac.new(key, json.dumps(said, sort_keys=True).encode(), hashlib.sha256).hexdigest()[:16]
 
 
 def _password(settings: Settings, integration_id: str) -> str:

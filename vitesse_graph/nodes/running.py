@@ -6,6 +6,7 @@ every way of running it (`ainvoke`, `astream`, a LangGraph server) goes through.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -38,6 +39,13 @@ def checked_input(given: Any) -> dict[str, Any]:
         where = ".".join(str(part) for part in first["loc"]) or "input"
         raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
     return request.given()
+
+
+def _ensure_target(target: str) -> None:
+    """Raises InputError for one that is unknown or not installed: not only when all else is done."""
+    from vitesse_graph.deployers import DeployerFactory
+
+    DeployerFactory.ensure_installed(target)
 
 
 class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
@@ -77,6 +85,8 @@ class IntegrationGraph(CompiledStateGraph):  # type: ignore[type-arg]
                 await stack.enter_async_context(services.limiter.hold(thread_id))
             if input is not None and not isinstance(input, Command):
                 input = checked_input(input)
+                if input.get("deployment_target"):
+                    await asyncio.to_thread(_ensure_target, input["deployment_target"])
             elif isinstance(input, Command) and config is not None and await self._is_repeat(input, config):
                 # Answered so before: go on where the run stopped, if it stopped at all.
                 input = None

@@ -18,6 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from vitesse_graph.errors import InputError, VitesseError
+from vitesse_graph.runtime.secrets import take_secret_files
 from vitesse_graph.runtime.tuning import run_tuned
 from vitesse_graph.state.definition import IntegrationDefinition
 
@@ -108,8 +109,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--from-environment", metavar="NAME", help="take the definition from this variable, not from the file"
     )
+    parser.add_argument(
+        "--secrets", metavar="FOLDER", help="a folder with one file for each secret variable, named like it"
+    )
     options = parser.parse_args(arguments)
     try:
+        if options.secrets:
+            take_secret_files(options.secrets)
         if options.from_environment:
             definition = definition_in(options.from_environment)
         else:

@@ -144,7 +144,7 @@ class SyncEngine:
             "held", {"id": self.definition.integration_id, "version": self.definition.version}
         )
         if held and not request.even_if_held:
-            raise ConflictError(f"syncs are held: {held[0][0]} (POST /resume lets them go on)")
+            raise ConflictError(f"syncs are held: {held[0][0]} (POST /unpause lets them go on)")
 
     async def _run(self, request: SyncRequest, lease: Lease, sides: Sides) -> SyncReport:
         started = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -43,6 +44,26 @@ def resolve_secret(
 def secret_variable(reference: str) -> str:
     """The environment variable by which a deployer hands a stored secret (`secret:ID`) to the runtime."""
     return "VITESSE_SECRET_" + sha256(reference.encode()).hexdigest()[:16].upper()
+
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def take_secret_files(folder: str) -> None:
+    """Puts what a container mounts as files, one for each variable, where the runtime looks for it.
+
+    An engine shows a container's environment to whoever may ask it, and never a file's content. What the
+    environment has already stays. Raises InputError for a folder that cannot be read.
+    """
+    try:
+        # Kubernetes keeps its own bookkeeping (`..data`) beside the files.
+        files = [path for path in Path(folder).iterdir() if _VARIABLE.fullmatch(path.name)]
+        for path in files:
+            os.environ.setdefault(path.name, path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"the secrets in {folder} cannot be read ({getattr(error, 'strerror', None) or 'not text'})"
+        ) from error
 
 
 class Redactor:

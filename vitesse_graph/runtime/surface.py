@@ -38,6 +38,7 @@ def make_app(service: RuntimeService) -> web.Application:
             web.get("/records/recent", surface.recent),
             web.post("/pause", surface.pause),
             web.post("/resume", surface.resume),
+            web.post("/unpause", surface.resume),  # as REST and the command call it
         ]
     )
     return app

@@ -23,7 +23,7 @@ class Alternative(Model):
     source_field: str | list[str]
     transform_type: TransformType = "direct"
     transform_config: dict[str, Any] = Field(default_factory=dict)
-    confidence: float = 0.0
+    confidence: float = Field(default=0.0, ge=0.0, le=1.0)
     reason: str = ""
 
 

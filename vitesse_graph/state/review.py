@@ -11,7 +11,9 @@ import hashlib
 import json
 from typing import Any, Literal, get_args
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.deployment import DeploymentConfig
@@ -140,6 +142,30 @@ class GuardianEdit(DeployParameters):
         return {k: _parsed(v) for k, v in data.items()} if isinstance(data, dict) else data
 
 
+_SCHEMAS: dict[type, str] = {}
+"""As text: the copies that callers may change are made quickest from it."""
+_BEING_MADE: set[type] = set()
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with its definitions where they are referred to: a form needs no look-up. None of a
+    gate's models refers to itself."""
+    definitions = schema.pop("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, list):
+            return [put(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            beside = {key: value for key, value in node.items() if key != "$ref"}
+            return {**put(definitions[node["$ref"].rpartition("/")[2]]), **put(beside)}
+        return {key: put(value) for key, value in node.items()}
+
+    made: dict[str, Any] = put(schema)
+    return made
+
+
 class ReviewDecision(Model):
     """A person's answer to a gate. Subclasses type what may be edited and what comes next.
 
@@ -167,6 +193,23 @@ class ReviewDecision(Model):
         if self.type == "edit" and self.edited is None:
             raise ValueError("an edit must carry the edited proposal in `edited`")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Made once for each gate and then copied: LangGraph asks at every interrupt, and making it took
+        longer than all else that a gate does."""
+        if cls not in _SCHEMAS:
+            if cls in _BEING_MADE:
+                return handler(core_schema)
+            _BEING_MADE.add(cls)
+            try:
+                _SCHEMAS[cls] = json.dumps(_inlined(cls.model_json_schema()))
+            finally:
+                _BEING_MADE.discard(cls)
+        made: JsonSchemaValue = json.loads(_SCHEMAS[cls])
+        return made
 
     def digest(self) -> str:
         """Same answer, same digest; who gave it and through which door makes no difference."""

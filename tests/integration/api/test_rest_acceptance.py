@@ -142,5 +142,12 @@ async def test_a_server_killed_after_202_loses_nothing(
                 if shown["data"]["next_step"] == "ingest":
                     break
                 await asyncio.sleep(0.2)
-        log = (await client.get(f"/integrations/{integration_id}/audit")).json()["data"]["entries"]
-        assert [entry["action"] for entry in log if entry["action"] == "create"] == ["create"]
+        # the thread is there a moment before the request is closed and written down
+        async with asyncio.timeout(30):
+            while True:
+                log = (await client.get(f"/integrations/{integration_id}/audit")).json()["data"]["entries"]
+                found = [entry["action"] for entry in log if entry["action"] == "create"]
+                if found:
+                    break
+                await asyncio.sleep(0.1)
+        assert found == ["create"]

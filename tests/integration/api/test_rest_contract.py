@@ -20,10 +20,16 @@ from vitesse_graph.api.steps import PREFIX
 from vitesse_graph.settings import Settings
 
 HERE = Path(__file__).parent
-EXAMPLES = int(os.environ.get("VITESSE_CONTRACT_EXAMPLES", "5"))
-"""Cases for each operation, beside those that cover every constraint of the document."""
+EXAMPLES = int(os.environ.get("VITESSE_CONTRACT_EXAMPLES", "0"))
+"""Drawn cases for each operation, beside those that cover every constraint of the document.
+
+None by default: what a handful of draws finds is luck, and differs from machine to machine. What they
+would look for, `test_rest_hostile.py` asks of every place of the document, the same each time. A longer
+search than CI can afford is a matter of setting this to 100 or so.
+"""
 SEED = os.environ.get("VITESSE_CONTRACT_SEED")
-"""Draw other cases than the same ones each time: for a longer search than CI can afford."""
+"""Draw other cases than the same ones each time."""
+PHASES = "examples,coverage,fuzzing" if EXAMPLES else "examples,coverage"
 
 
 def _document() -> dict[str, Any]:
@@ -55,9 +61,9 @@ def _resolved(document: dict[str, Any], body: dict[str, Any]) -> list[Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400 if SEED is None else 3_600)
+@pytest.mark.timeout(400 if not EXAMPLES else 3_600)
 async def test_schemathesis_finds_nothing(data_dir: Path, tmp_path: Path) -> None:
-    """Against a server of its own, as an admin, within about a minute."""
+    """Against a server of its own, as an admin."""
     settings = await own_database(data_dir)
     assert settings.database_url is not None
     environment = {
@@ -96,9 +102,9 @@ async def test_schemathesis_finds_nothing(data_dir: Path, tmp_path: Path) -> Non
             str(HERE / "schemathesis_driver.py"),
             *("--config-file", str(HERE / "schemathesis.toml")),
             *("run", str(file), "--url", base, "-H", f"Authorization: Bearer {key}", "--no-color"),
-            *("--max-examples", str(EXAMPLES), "--no-shrink"),
+            *("--max-examples", str(EXAMPLES or 1), "--no-shrink"),
             *(["--seed", SEED] if SEED else ["--generation-deterministic"]),
-            *("--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--warnings", "off"),
+            *("--phases", PHASES, "--continue-on-failure", "--warnings", "off"),
             # one: parsing of Python is not safe beside a thread that changes the recursion limit
             *("--workers", "1"),
             cwd=tmp_path,

@@ -9,8 +9,86 @@ import pytest
 from rest_driving import made, unknown_id
 
 from vitesse_graph.api.doors import Api
+from vitesse_graph.demo.stands import Stands
+from vitesse_graph.errors import InputError, UpstreamError
+from vitesse_graph.state.deployment import Deployment
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_another_program_in_a_runtimes_place_is_not_taken_for_it(
+    api: Api,
+    client: httpx.AsyncClient,
+    body: dict[str, Any],
+    stands: Stands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A port is given to others once its owner has ended; the monitor must not stumble over that."""
+
+    async def deployment(integration_id: str) -> Deployment:
+        return Deployment(target="process", workload_id="w", service_url=f"{stands.credo_url}/__stand__")
+
+    monkeypatch.setattr(api.service, "deployment", deployment)
+    integration_id = await made(client, body)
+    said = {"integration_id": "y", "definition_version": 1, "definition_digest": "d"}
+    with pytest.raises(UpstreamError, match="is no runtime"):
+        await api.service.runtime_status(integration_id)
+    for answer, reason in (({}, "is no runtime"), (said, "another integration's runtime")):
+
+        async def answers(*_: Any, answer: Any = answer) -> Any:
+            return answer
+
+        monkeypatch.setattr(api.service, "call_runtime", answers)
+        with pytest.raises(UpstreamError, match=reason):
+            await api.service.runtime_status(integration_id)
+
+
+async def test_a_body_that_is_none_or_no_json_is_told_what_it_should_be(client: httpx.AsyncClient) -> None:
+    headers = {"content-type": "application/json"}
+    broken = await client.post("/integrations", content='{"user_intent": }', headers=headers)
+    assert (broken.status_code, broken.json()["error"]) == (
+        422,
+        "the body is not JSON: Expecting value at character 16",
+    )
+    assert "the body is missing" in (await client.post("/integrations")).json()["error"]
+
+
+async def test_a_target_that_is_not_there_is_refused_before_anything_is_made(
+    client: httpx.AsyncClient, body: dict[str, Any], api: Api
+) -> None:
+    before = (await api.registry.integrations(limit=1))[1]
+    answer = await client.post("/integrations", json={**body, "deployment_target": "moon"})
+    assert (answer.status_code, "there are: " in answer.json()["error"]) == (400, True)
+    assert (await api.registry.integrations(limit=1))[1] == before
+    with pytest.raises(InputError, match="moon"):
+        await api.service.start({"user_intent": "x", "deployment_target": "moon"}, integration_id="moon-1")
+    assert await api.service.find("moon-1") is None
+
+
+async def test_what_needs_a_workload_names_the_step_that_comes_before(
+    client: httpx.AsyncClient, body: dict[str, Any]
+) -> None:
+    address = f"/integrations/{await made(client, body, 'ingest')}"
+    for method, call in (
+        *(("POST", call) for call in ("sync", "heal", "pause", "unpause")),
+        *(("GET", call) for call in ("logs", "metrics", "drift")),
+    ):
+        said = (await client.request(method, f"{address}/{call}")).json()
+        assert (call, said["http_status"], said["next_step"]) == (call, 409, "map")
+        assert said["next_endpoint"].endswith("/map")
+
+
+async def test_what_one_test_was_asked_for_does_not_hold_for_the_next(
+    client: httpx.AsyncClient, body: dict[str, Any], api: Api
+) -> None:
+    integration_id = await made(client, body, "ingest", "map")
+    address = f"/integrations/{integration_id}/test"
+    refused = await client.post(address, json={"shadow_mode": "live"})
+    assert (refused.status_code, "skip_destructive" in refused.json()["error"]) == (400, True)
+    assert (await client.post(address, json={"shadow_mode": "sandbox", "run_twin": False})).status_code == 200
+    assert (await client.post(address)).json()["data"]["test_results"]["mode"] == "live-read"
+    state = (await api.service.look(integration_id)).state
+    assert (state.shadow_mode, state.run_twin) == (None, None)
 
 
 async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.AsyncClient) -> None:
@@ -34,7 +112,9 @@ async def test_what_does_not_exist_is_a_404_on_every_address(client: httpx.Async
         answer = await client.request(method, address + path, json=body)
         assert (method, path, answer.status_code) == (method, path, 404)
         assert answer.json()["status"] == "failed"
-    assert (await client.get("/nowhere")).json()["http_status"] == 404
+    nowhere = (await client.get("/nowhere")).json()
+    assert (nowhere["http_status"], "/api/v1/vitesse/docs" in nowhere["error"]) == (404, True)
+    assert (await client.get("http://localhost/api/v1/vitesse")).headers["location"].endswith("/docs")
     assert (await client.put("/status")).json()["http_status"] == 405
 
 

@@ -22,6 +22,7 @@ import kmock
 from tests.integration.deployers.kubernetes_schemas import invalid
 from tests.integration.deployers.node import Node
 from tests.integration.deployers.pod_security import violations
+from vitesse_graph.deployers.images import SECRETS_AT
 from vitesse_graph.errors import DeployError
 
 Object = dict[str, Any]
@@ -320,21 +321,26 @@ class ApiServer:
     async def _start(self, pod: Object, deployment: Object, node: Node) -> None:
         spec, namespace = pod["template"]["spec"], pod["metadata"]["namespace"]
         (container,) = spec["containers"]
-        environment = {}
-        for item in container["env"]:
-            if "value" in item:
-                environment[item["name"]] = item["value"]
-                continue
-            where = item["valueFrom"]["secretKeyRef"]
-            secret = self.objects[("secrets", namespace, where["name"])]
-            environment[item["name"]] = base64.b64decode(secret["data"][where["key"]]).decode()
+        environment = {item["name"]: item["value"] for item in container["env"]}
+        files = {}
+        for volume in spec["volumes"]:
+            if "secret" in volume:
+                secret = self.objects[("secrets", namespace, volume["secret"]["secretName"])]
+                for item in volume["secret"]["items"]:
+                    files[item["path"]] = base64.b64decode(secret["data"][item["key"]])
         volume = next(v for v in spec["volumes"] if "configMap" in v)
         definition = self.objects[("configmaps", namespace, volume["configMap"]["name"])]["data"][
             "definition.json"
         ]
         name = pod["metadata"]["name"]
         try:
-            await node.run(name, environment, arguments=container.get("args", []), definition=definition)
+            await node.run(
+                name,
+                environment,
+                arguments=container.get("args", []),
+                definition=definition,
+                secrets=(SECRETS_AT, files),
+            )
         except DeployError:
             state = {
                 "waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}

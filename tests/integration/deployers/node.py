@@ -21,9 +21,21 @@ class Node:
         self._stopping: set[asyncio.Task[None]] = set()
 
     async def run(
-        self, name: str, environment: dict[str, str], *, arguments: list[str], definition: str = "{}"
+        self,
+        name: str,
+        environment: dict[str, str],
+        *,
+        arguments: list[str],
+        definition: str = "{}",
+        secrets: tuple[str, dict[str, bytes]] = ("", {}),
     ) -> RunningProcess:
-        """Until it is ready. Raises DeployError when it ends instead."""
+        """Until it is ready. `secrets`: where they are mounted, and the files. Raises DeployError when it
+        ends instead."""
+        mounted = self._root / f"{name}.secrets"
+        mounted.mkdir(parents=True, exist_ok=True)
+        for file_name, content in secrets[1].items():
+            (mounted / file_name).write_bytes(content)
+        arguments = [str(mounted) if said == secrets[0] else said for said in arguments]
         file = self._root / f"{name}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(definition, encoding="utf-8")

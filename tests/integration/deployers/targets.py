@@ -76,7 +76,7 @@ class Target(ABC):
     @abstractmethod
     def everything_visible(self, deployed: Deployment) -> str:
         """All text in which a secret would be seen by somebody who may look at the workload's making:
-        files, image layers, command lines. (Its environment is where secrets belong.)"""
+        files, image layers, command lines, what an engine tells of a container."""
 
     @abstractmethod
     async def leftovers(self, integration_id: str) -> list[str]:
@@ -122,7 +122,6 @@ class DockerTarget(Target):
     def everything_visible(self, deployed: Deployment) -> str:
         image = self.client.images.get(deployed.detail["image"])
         found = self.client.api.inspect_container(deployed.detail["container_id"])
-        found["Config"]["Env"] = []
         files = b"".join(self.client.containers.get(found["Id"]).get_archive("/app")[0])
         home = (
             self.settings.data_dir
@@ -135,6 +134,11 @@ class DockerTarget(Target):
     async def leftovers(self, integration_id: str) -> list[str]:
         here: list[Any] = [*self.client.containers.list(all=True), *self.client.images.list()]
         found = [str(one) for one in here if one.labels.get("io.vitesse.integration") == integration_id]
+        found += [
+            str(one)
+            for one in self.client.volumes.list()
+            if (one.attrs.get("Labels") or {}).get("io.vitesse.integration") == integration_id
+        ]
         role = role_name(integration_id)
         async with await psycopg.AsyncConnection.connect(await database_url(self.settings)) as connection:
             roles = await connection.execute("select rolname from pg_roles where rolname = %s", (role,))

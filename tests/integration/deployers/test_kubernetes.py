@@ -157,8 +157,10 @@ async def test_secrets_are_in_the_secret_alone(
             assert value not in text
             assert base64.b64encode(value.encode()).decode() not in text
     (deployment,) = server.of("deployments")
-    mounts = deployment["spec"]["template"]["spec"]["containers"][0]["volumeMounts"]
-    assert str(file) in {mount["mountPath"] for mount in mounts}
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {str(file), "/run/vitesse-secrets"} <= {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert container["args"] == ["--secrets", "/run/vitesse-secrets"]
+    assert not {"DATABASE_URL", "DEST_KEY"} & {item["name"] for item in container["env"]}
 
 
 async def test_a_changed_secret_starts_the_pods_anew(

@@ -169,9 +169,8 @@ def test_yaml_for_gitops_names_the_secrets_and_holds_none(store: str | None, tmp
     for item in objects:
         if item["kind"] != "ExternalSecret":
             assert invalid(item) is None
-    (container,) = by_kind(objects)["Deployment"]["spec"]["template"]["spec"]["containers"]
-    sources = [env["valueFrom"]["secretKeyRef"]["name"] for env in container["env"] if "valueFrom" in env]
-    assert sources
-    assert set(sources) == {f"{work.name}-secrets"}
+    spec = by_kind(objects)["Deployment"]["spec"]["template"]["spec"]
+    assert [v["secret"]["secretName"] for v in spec["volumes"] if "secret" in v] == [f"{work.name}-secrets"]
+    assert not [env for env in spec["containers"][0]["env"] if "valueFrom" in env]
     assert f"{work.name}-secrets" in text.split("---")[0]
     assert CANARY not in text

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +19,7 @@ from vitesse_graph.runtime.fields import at
 from vitesse_graph.runtime.logs import LineFormatter
 from vitesse_graph.runtime.metrics import health_of
 from vitesse_graph.runtime.schedule import trigger_for
-from vitesse_graph.runtime.secrets import Redactor, resolve_secret, secret_variable
+from vitesse_graph.runtime.secrets import Redactor, resolve_secret, secret_variable, take_secret_files
 from vitesse_graph.runtime.store import migrations, statements
 from vitesse_graph.runtime.watermark import filter_value, moment_from_text, moment_of, with_overlap
 
@@ -189,3 +191,20 @@ def test_the_runtime_imports_no_graph_no_model_and_no_cloud() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_mounted_secrets_stand_where_variables_do_and_the_environment_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in (("MOUNTED_KEY", "from-a-file"), ("SET_KEY", "from-a-file"), ("..data", "bookkeeping")):
+        (tmp_path / name).write_text(text)
+    monkeypatch.setenv("SET_KEY", "from-the-environment")
+    monkeypatch.setenv("MOUNTED_KEY", "x")
+    monkeypatch.delenv("MOUNTED_KEY")
+    take_secret_files(str(tmp_path))
+    assert resolve_secret("env:MOUNTED_KEY") == "from-a-file"
+    assert resolve_secret("env:SET_KEY") == "from-the-environment"
+    assert "..data" not in os.environ
+    with pytest.raises(InputError, match="cannot be read"):
+        take_secret_files(str(tmp_path / "nowhere"))
+    monkeypatch.delenv("MOUNTED_KEY")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import jsonschema_rs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from vitesse_graph.state.review import DECISIONS, GATES, MapDecision, ReviewDecision
+from vitesse_graph.state.review import DECISIONS, GATES, GateName, MapDecision, ReviewDecision
 
 ROWS = [{"source_field": "a", "dest_field": "b", "transform_type": "mapping"}]
 
@@ -112,3 +113,16 @@ def test_nothing_but_a_decision_or_a_refusal_comes_of_any_answer(answer: object)
     except ValidationError:
         return
     assert decision.type in ("approve", "edit", "retry", "reject")
+
+
+@pytest.mark.parametrize("gate", GATES)
+def test_the_schema_of_an_answer_stands_alone_and_is_the_callers_own(gate: GateName) -> None:
+    """LangGraph asks for it at every interrupt, so it is made once; who changes a copy changes no other."""
+    first = TypeAdapter(DECISIONS[gate]).json_schema()
+    assert "$ref" not in json.dumps(first)
+    answers = jsonschema_rs.Draft202012Validator(first)
+    assert answers.is_valid({"type": "approve", "comment": "fine", "parameters": None})
+    assert not answers.is_valid({"type": "perhaps"})
+    assert not answers.is_valid({"type": "retry", "parameters": {"no_such_parameter": 1}})
+    first["properties"].clear()
+    assert "edited" in TypeAdapter(DECISIONS[gate]).json_schema()["properties"]

@@ -24,6 +24,7 @@ async def drift(api: ApiDep, caller: Caller, integration_id: IntegrationId) -> d
     from vitesse_graph.healing import render_drift
 
     await api.own_row(integration_id, caller)
+    await api.ensure_deployed(integration_id)
     items = await api.service.drift(integration_id)
     return answer(
         {"drift": [item.dump() for item in items], "report": render_drift(items)},
@@ -33,7 +34,7 @@ async def drift(api: ApiDep, caller: Caller, integration_id: IntegrationId) -> d
 
 async def _hold(request: Request, api: ApiDep, caller: Caller, integration_id: str, on: bool) -> JSONResponse:
     await api.own_row(integration_id, caller)
-    await api.service.deployment(integration_id)
+    await api.ensure_deployed(integration_id)
     order = api.order(request, caller, integration_id, "pause" if on else "unpause", {})
     answered = await api.acceptance.replay(order)
     if answered is not None:

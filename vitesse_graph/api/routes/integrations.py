@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -25,6 +26,7 @@ from vitesse_graph.api.principals import Principal
 from vitesse_graph.api.redo import settle
 from vitesse_graph.api.routes.mapping import change_rows
 from vitesse_graph.api.service import new_integration_id
+from vitesse_graph.deployers import DeployerFactory
 from vitesse_graph.errors import NotFoundError
 from vitesse_graph.registry import IntegrationRow
 from vitesse_graph.runtime.schedule import trigger_for
@@ -73,6 +75,8 @@ async def create(request: Request, api: ApiDep, caller: Caller, body: CreateInte
     """Runs discovery, then waits: `ingest` goes on. Credentials are encrypted at once."""
     caller.ensure("approver" if body.approvals == "none" else "operator")
     body.ensure_something_to_go_by()
+    if body.deployment_target:
+        await asyncio.to_thread(DeployerFactory.ensure_installed, body.deployment_target)
     integration_id = new_integration_id()
     order = api.order(request, caller, integration_id, "create", {})
     answered = await api.acceptance.replay(order)

@@ -48,7 +48,7 @@ async def sync(
 ) -> JSONResponse:
     """Waits for its end; every record fetched is written, unchanged, filtered, quarantined or deleted."""
     await api.own_row(integration_id, caller)
-    await api.service.deployment(integration_id)
+    await api.ensure_deployed(integration_id)
     said = body or bodies.Sync()
     order = api.order(request, caller, integration_id, "sync", said.model_dump())
     answered = await api.acceptance.replay(order)
@@ -83,7 +83,7 @@ async def heal(
     await api.own_row(integration_id, caller)
     if said.heal_approval == "never":
         caller.ensure("approver")
-    await api.service.deployment(integration_id)
+    await api.ensure_deployed(integration_id)
     context = context_for(caller, heal_approval=said.heal_approval)
     order = api.order(request, caller, integration_id, "heal", said.model_dump())
     answered = await api.acceptance.replay(order)
@@ -113,6 +113,7 @@ async def logs(
     lines: Annotated[int, Query(ge=1, le=5_000)] = 100,
 ) -> dict[str, Any]:
     await api.row(integration_id, caller)
+    await api.ensure_deployed(integration_id)
     text = await api.service.logs(integration_id, lines)
     return answer({"lines": text.splitlines()}, integration_id=integration_id)
 
@@ -172,6 +173,7 @@ async def proofs(
 )
 async def metrics(request: Request, api: ApiDep, caller: Caller, integration_id: IntegrationId) -> Response:
     await api.row(integration_id, caller)
+    await api.ensure_deployed(integration_id)
     if "text/plain" in request.headers.get("accept", ""):
         text = await api.service.runtime_text(integration_id, "/metrics")
         return PlainTextResponse(text, media_type="text/plain; version=0.0.4")

@@ -22,9 +22,9 @@ from vitesse_graph.api.doors import (
 from vitesse_graph.api.principals import Principal
 from vitesse_graph.api.problems import Refusal
 from vitesse_graph.api.redo import settle
-from vitesse_graph.api.service import parse_decision
+from vitesse_graph.api.service import Outcome, parse_decision
 from vitesse_graph.api.steps import STEPS, endpoint_of, ensure_callable, next_call
-from vitesse_graph.errors import ConflictError
+from vitesse_graph.errors import ConflictError, InputError
 
 router = APIRouter(route_class=Door, tags=["steps"])
 _ACCEPTED: dict[int | str, dict[str, Any]] = {
@@ -54,7 +54,7 @@ async def _run_step(
     answered = await api.acceptance.replay(order)
     if answered is not None:
         return answered
-    await _ensure_in_order(api, integration_id, name)
+    seen = await _ensure_in_order(api, integration_id, name)
 
     async def work() -> tuple[int, dict[str, Any]]:
         outcome = await api.service.step(
@@ -63,14 +63,16 @@ async def _run_step(
             parameters,
             context=context_for(caller),
             on_event=api.publisher(integration_id),
+            seen=seen,
         )
         return settle(outcome)
 
     return await api.acceptance.take(order, work)
 
 
-async def _ensure_in_order(api: Api, integration_id: str, name: str) -> None:
-    """Raises a 409 that names the step to call instead, before anything is accepted."""
+async def _ensure_in_order(api: Api, integration_id: str, name: str) -> Outcome:
+    """Where the integration stands. Raises a 409 that names the step to call instead, before anything
+    is accepted."""
     outcome = await api.service.find(integration_id)
     if outcome is None:
         raise Refusal(409, f"{name} comes later: {integration_id} is being started")
@@ -86,6 +88,7 @@ async def _ensure_in_order(api: Api, integration_id: str, name: str) -> None:
             next_step=following,
             next_endpoint=endpoint_of(integration_id, following),
         ) from error
+    return outcome
 
 
 def _said(body: Any) -> dict[str, Any]:
@@ -129,7 +132,11 @@ async def prove(
     body: Annotated[bodies.Test | None, Body()] = None,
 ) -> JSONResponse:
     """Approves the mapping and tests it; status `deploying` when health reaches 70, else `testing`."""
-    parameters = (body or bodies.Test()).model_dump(exclude_none=True)
+    said = body or bodies.Test()
+    if said.shadow_mode == "live" and said.skip_destructive:
+        raise InputError("shadow_mode live writes to the real destination: it needs skip_destructive false")
+    # With what was left out as well: what an earlier call asked for does not hold for this one.
+    parameters = said.model_dump()
     return await _run_step(request, api, caller, integration_id, "test", parameters)
 
 
@@ -178,7 +185,11 @@ async def review(
 
     async def work() -> tuple[int, dict[str, Any]]:
         after = await api.service.answer(
-            integration_id, said, context=context_for(caller), on_event=api.publisher(integration_id)
+            integration_id,
+            said,
+            context=context_for(caller),
+            on_event=api.publisher(integration_id),
+            seen=outcome,
         )
         return settle(after)
 
