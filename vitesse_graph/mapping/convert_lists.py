@@ -33,7 +33,8 @@ def _into_list(found: Conversion, source: End) -> None:
 
 def _as_function(found: Conversion) -> dict[str, Any]:
     names = {"stringify": "to_text", "parse": "to_number", "parse_bool": "to_boolean"}
-    return {"function": names[found.type], "params": dict(found.config)}
+    params = {k: v for k, v in found.config.items() if k != "source_type"}
+    return {"function": names[found.type], "params": params}
 
 
 def _out_of_list(found: Conversion, source: End, dest: End) -> None:

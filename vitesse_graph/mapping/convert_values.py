@@ -65,7 +65,7 @@ def _from_boolean(source: End, dest: End) -> Conversion | None:
                 true=words[0],
                 false=words[1],
             )
-        return Conversion("stringify", {}, "true and false as text", 0.3)
+        return Conversion("stringify", {"source_type": "boolean"}, "true and false as text", 0.3)
     if dest.field.type in ("integer", "number"):
         return custom("bool_to_enum", "true becomes 1, false 0", 0.3, true=1, false=0)
     return IMPOSSIBLE if dest.field.type == "object" else None

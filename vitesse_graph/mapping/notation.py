@@ -82,7 +82,7 @@ def is_money(f: Field, term: Term) -> bool:
 
 def in_minor_units(f: Field, term: Term) -> bool:
     """Whether an amount counts cents (or whatever the currency's smallest unit is)."""
-    if not is_money(f, term) or f.type == "number":
+    if not is_money(f, term) or f.type == "number" or in_thousandths(f):
         return False
     if f.leaf.lower().endswith(("_cents", "cents", "_minor")):
         return True
@@ -92,6 +92,14 @@ def in_minor_units(f: Field, term: Term) -> bool:
     if _MINOR.search(said):
         return f.type == "integer" or not _DECIMAL_TEXT.search(f.place.description)
     return False
+
+
+_THOUSANDTHS = re.compile(r"milli-?units?|thousandths? of (?:a |the )?(?:currency )?unit|\bmills\b", re.I)
+
+
+def in_thousandths(f: Field) -> bool:
+    """Whether an amount counts thousandths of the currency's unit."""
+    return f.type == "integer" and bool(_THOUSANDTHS.search(f"{f.leaf} {f.place.description}"))
 
 
 def may_be_minor_units(f: Field, term: Term) -> bool:

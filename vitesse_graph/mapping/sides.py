@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from vitesse_graph.mapping.schema import Field, read_fields
 from vitesse_graph.mapping.terms import Term, describe_fields
 from vitesse_graph.mapping.words import notions, plain_words, text_words
+from vitesse_graph.mapping.wrappers import unwrapped
 from vitesse_graph.state.jsontypes import JsonSchema
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,7 @@ _TIME_FORMATS = frozenset(
         "unix",
     )
 )
+_NO_TIMES = frozenset(("byte", "binary", "uuid", "email", "uri", "url", "hostname"))
 _TIME_WORDS = frozenset(("time", "date", "timestamp"))
 _TIME_TEXT = re.compile(r"unix|epoch|iso.?8601|rfc.?(3339|2822)|yyyy|timestamp|seconds since|utc date", re.I)
 TIME_NOTIONS = frozenset(
@@ -71,6 +73,8 @@ def is_time(f: Field, term: Term) -> bool:
     if (f.place.format or "").lower() in _TIME_FORMATS:
         return True
     if f.type not in ("string", "integer", "number", "any") or f.place.enum:
+        return False
+    if (f.place.format or "").lower() in _NO_TIMES:
         return False
     if term.notion in TIME_NOTIONS:
         return True
@@ -135,7 +139,11 @@ class Side:
 
 def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Side:
     """The side for a schema. A destination leaves out read-only fields, a source write-only ones."""
-    fields = [f for f in read_fields(schema) if not (f.read_only if writable_only else f.place.write_only)]
+    fields = [
+        unwrapped(f)
+        for f in read_fields(schema)
+        if not (f.read_only if writable_only else f.place.write_only)
+    ]
     fields.sort(key=lambda f: f.path)
     return side_of(fields, topic)
 

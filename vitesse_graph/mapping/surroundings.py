@@ -262,4 +262,5 @@ def _array_of(parent: str) -> str:
 
 
 def _last_name(path: str) -> str:
+    path = path.removesuffix(".value")
     return "_".join(notions(plain_words(path.rpartition(".")[2].replace("[]", "")))) if path else ""

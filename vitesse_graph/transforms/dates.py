@@ -163,6 +163,10 @@ transform(
 def _alias(
     name: str, source: str, target: str, summary: str, back: tuple[str, dict[str, Any]] | None
 ) -> None:
+    def inverse(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        # In the same zones: midnight in Tokyo is another day in UTC.
+        return None if back is None else (back[0], {**params, **back[1]})
+
     def build(timezone: str | None = None, assume_timezone: str | None = None) -> Apply:
         return time_converter(source, target, timezone, assume_timezone)
 
@@ -172,7 +176,7 @@ def _alias(
         returns="integer" if target.startswith("unix") else "string",
         summary=summary,
         builder=True,
-        inverse=(lambda _: back) if back is not None else None,
+        inverse=inverse if back is not None else None,
     )(build)
 
 
