@@ -91,6 +91,7 @@ OPPOSES = frozenset(
         "pole_missing_source",
         "pole_missing_dest",
         "context_unaligned",
+        "dest_place_absent",
         "outside_aligned_array",
     ]
 )

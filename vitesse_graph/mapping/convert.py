@@ -220,9 +220,35 @@ def _may_be_html(f: Field) -> bool:
 
 
 _WORDED = frozenset(
-    ["name", "title", "full_name", "first_name", "last_name", "description", "body", "text", "note"]
-    + ["comment", "summary", "subject", "email", "url", "website", "address", "milestone", "category"]
-    + ["status", "stage", "type", "tags", "username", "location", "country", "currency", "language"]
+    [
+        "name",
+        "title",
+        "full_name",
+        "first_name",
+        "last_name",
+        "description",
+        "body",
+        "text",
+        "note",
+        "comment",
+        "summary",
+        "subject",
+        "email",
+        "url",
+        "website",
+        "address",
+        "milestone",
+        "category",
+        "status",
+        "stage",
+        "type",
+        "tags",
+        "username",
+        "location",
+        "country",
+        "currency",
+        "language",
+    ]
 )
 """Notions whose texts are words: no number can be read from them."""
 _CODED = frozenset(("type", "status", "stage", "category", "role", "gender", "condition", "channel"))
@@ -233,9 +259,9 @@ def _meaningless(source: End, dest: End) -> Conversion | None:
     """Values that could be written as the other type and would say nothing there."""
     here, there = source.field.type, dest.field.type
     notion = source.term.notion
-    if there in ("integer", "number") and here == "string" and not dest.field.place.enum:
-        if notion in _WORDED and notation.time_notation(source.field, source.term) is None:
-            return IMPOSSIBLE
+    is_word = notion in _WORDED and notation.time_notation(source.field, source.term) is None
+    if there in ("integer", "number") and here == "string" and is_word and not dest.field.place.enum:
+        return IMPOSSIBLE
     if there == "string" and here in ("integer", "number") and dest.term.notion in _CODED:
         return IMPOSSIBLE
     return None

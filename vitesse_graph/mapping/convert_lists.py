@@ -6,6 +6,7 @@ from typing import Any
 
 from vitesse_graph.mapping import notation
 from vitesse_graph.mapping.conversion import Conversion, End, bare
+from vitesse_graph.mapping.words import plain_words, poles
 
 
 def fit_lists(found: Conversion, source: End, dest: End) -> None:
@@ -56,7 +57,13 @@ def _out_of_objects(found: Conversion, source: End, dest: End) -> None:
         found.config["reduce"] = "sum"
         found.why += ", summed up"
         return
-    prefer = _preference(source)
+    called = _called(source, dest)
+    prefer = {} if called else _preference(source)
+    if called:
+        at_home = dest.term.poles & _USUAL
+        found.config["prefer" if at_home else "where"] = called
+        found.why += f", {'first' if at_home else 'only'} where {next(iter(called))} says so"
+        return
     if prefer:
         found.config["prefer"] = prefer
         found.why += ", the primary entry"
@@ -88,6 +95,25 @@ def _preference(source: End) -> dict[str, Any]:
             best = next((v for v in f.place.enum if str(v).lower() in ("default", "primary", "main")), None)
             if best is not None:
                 return {f.leaf: best}
+    return {}
+
+
+_USUAL = frozenset((("place", "home"), ("rank", "primary")))
+"""Poles that what has no other mark belongs to as well."""
+_MOST_KINDS = 20
+
+
+def _called(source: End, dest: End) -> dict[str, Any]:
+    """`phones[].number` → `mobile_phone`: the kinds beside the value that stand where the destination does."""
+    for f in source.side_fields:
+        values = [v for v in f.place.enum or () if isinstance(v, str)]
+        if f is source.field or not 1 < len(values) <= _MOST_KINDS:
+            continue
+        for axis in ("place", "party"):
+            wanted = {pole for pole in dest.term.poles if pole[0] == axis}
+            found = [v for v in values if wanted & poles(frozenset(plain_words(v)))]
+            if wanted and found and len(found) < len(values):
+                return {f.leaf: found[0] if len(found) == 1 else found}
     return {}
 
 

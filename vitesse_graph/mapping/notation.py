@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal
 
 from vitesse_graph.mapping.schema import Field
-from vitesse_graph.mapping.sides import is_time
+from vitesse_graph.mapping.sides import MONEY_NOTIONS, is_time
 from vitesse_graph.mapping.terms import Term
 
 TimeNotation = Literal["iso8601", "date", "unix_seconds", "unix_milliseconds", "rfc2822"]
@@ -21,28 +21,6 @@ _MINOR = re.compile(
     re.I,
 )
 _DECIMAL_TEXT = re.compile(r"decimal|[0-9]\.[0-9]{2}\b")
-MONEY_NOTIONS = frozenset(
-    [
-        "amount",
-        "price",
-        "unit_price",
-        "total",
-        "subtotal",
-        "tax_amount",
-        "discount_amount",
-        "shipping_amount",
-        "line_amount",
-        "balance",
-        "amount_due",
-        "amount_paid",
-        "fee",
-        "cost",
-        "salary",
-        "lifetime_value",
-        "revenue",
-        "deal_value",
-    ]
-)
 
 
 def time_notation(f: Field, term: Term) -> TimeNotation | None:

@@ -65,6 +65,29 @@ TIME_NOTIONS = frozenset(
         "close_date",
     ]
 )
+MONEY_NOTIONS = frozenset(
+    [
+        "amount",
+        "price",
+        "unit_price",
+        "total",
+        "subtotal",
+        "tax_amount",
+        "discount_amount",
+        "shipping_amount",
+        "line_amount",
+        "balance",
+        "amount_due",
+        "amount_paid",
+        "fee",
+        "cost",
+        "salary",
+        "lifetime_value",
+        "revenue",
+        "deal_value",
+    ]
+)
+_NUMBER_FORMATS = frozenset(("decimal", "double", "float", "number", "money", "int32", "int64"))
 ID_NOTIONS = frozenset(("id", "external_id", "employee_number"))
 
 
@@ -91,7 +114,7 @@ def kind_of(f: Field, term: Term) -> str:
         return "enum"
     if term.notion in ID_NOTIONS and f.type in ("string", "integer", "any"):
         return "id"
-    if f.type in ("integer", "number"):
+    if f.type in ("integer", "number") or _is_number_text(f, term):
         return "number"
     if f.type == "object":
         return "object"
@@ -100,6 +123,13 @@ def kind_of(f: Field, term: Term) -> str:
             f.place.format or term.notion, "text"
         )
     return "any"
+
+
+def _is_number_text(f: Field, term: Term) -> bool:
+    """An amount or a count that is written as text: `"12.50"`."""
+    if f.type != "string":
+        return False
+    return (f.place.format or "").lower() in _NUMBER_FORMATS or term.notion in (*MONEY_NOTIONS, "quantity")
 
 
 @dataclass(slots=True)

@@ -58,12 +58,22 @@ def likeness(value: Any, other: Any) -> float:
     return max(near, overlap)
 
 
-def value_table(source: list[Any], dest: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Source value → destination value for every source value with a counterpart, and the values without."""
+def value_table(
+    source: list[Any],
+    dest: list[Any],
+    source_codes: dict[str, str] | None = None,
+    dest_codes: dict[str, str] | None = None,
+) -> tuple[dict[str, Any], list[Any]]:
+    """Source value → destination value for every source value with a counterpart, and the values without.
+
+    A value that is a code with a known meaning is compared by that meaning only.
+    """
     table: dict[str, Any] = {}
     left: list[Any] = []
+    meant = [(dest_codes or {}).get(str(other), other) for other in dest]
     for value in source:
-        ranked = sorted(((likeness(value, other), -at) for at, other in enumerate(dest)), reverse=True)
+        here = (source_codes or {}).get(str(value), value)
+        ranked = sorted(((likeness(here, other), -at) for at, other in enumerate(meant)), reverse=True)
         if ranked and ranked[0][0] >= 0.5:
             table[_key(value)] = dest[-ranked[0][1]]
         else:
@@ -83,6 +93,22 @@ def values_in_text(text: str) -> list[str]:
         return []
     found = list(dict.fromkeys(m.strip() for m in _QUOTED.findall(text)))
     return found[:30] if len(found) >= 2 else []
+
+
+_CODE_THEN_WORDS = re.compile(
+    r"[`*'\"]*\b([A-Z]{1,4}|[a-z]|\d{1,3})\b[`*'\"]*\s*\(([A-Za-z][A-Za-z /-]{1,30})\)"
+    r"|(?<![\w.])[`*'\"]*([A-Z]{1,3}|\d{1,3})[`*'\"]*\s*(?:=>|=|:|–|-|→|is|means|for)\s*"
+    r"[`*'\"]?([A-Za-z][A-Za-z /]{1,30}?)[`*'\"]?(?=\s*(?:[,;.|\n)]|$|\band\b|\bor\b|[`*'\"]*\d))"
+)
+
+
+@lru_cache(maxsize=4096)
+def codes_in_text(text: str) -> dict[str, str]:
+    """Codes that a description spells out: `M (Male), F (Female)`, `1 = Low, 2 = High`; {} below two."""
+    found: dict[str, str] = {}
+    for code, words, other, meaning in _CODE_THEN_WORDS.findall(text[:600]):
+        found.setdefault(code or other, (words or meaning).strip())
+    return found if 2 <= len(found) <= 30 else {}
 
 
 def truth_of(value: Any, about: str) -> bool | None:

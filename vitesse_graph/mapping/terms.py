@@ -123,6 +123,11 @@ _WRAPPERS = frozenset(
         "identification",
         "reference",
         "merge",
+        "summary",
+        "pricing",
+        "overview",
+        "step",
+        "instruction",
     ]
 )
 _MARKUP = frozenset(
@@ -234,6 +239,8 @@ def _term(
         f.place.description
     ):
         notion = "external_id"
+    if leaf[1:] == ("id",) and leaf[0] in _CARRIED["id"] and f.type == "string" and f.place.format != "uuid":
+        notion, rest = leaf[0], ()  # `countryId`, a text: the country by its code
     if _is_reference(f, leaf):
         notion, rest = "id", tuple(leaf)
     context = [n for level in around[used:] for n in reversed(notions(_unwrapped(level)))]
