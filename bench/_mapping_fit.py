@@ -61,6 +61,9 @@ FAVOURS = frozenset(
         "same_term_aligned",
         "dest_said_to_be",
         "source_said_to_be",
+        "dest_required",
+        "dest_required_here",
+        "outer_best_source",
     ]
 )
 OPPOSES = frozenset(

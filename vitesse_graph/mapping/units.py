@@ -63,6 +63,7 @@ _MEASURES = {
         )
     ),
 }
+_MEASURED = frozenset().union(*_MEASURES.values())
 _SAID = re.compile(r"\b(?:in|as|of|unit:?|units:?|\()\s*(?:the number of |whole |total )?([a-z]+)\b", re.I)
 
 
@@ -80,10 +81,13 @@ def unit_of(f: Field) -> tuple[str, Decimal] | None:
 
 def measures(source: End, dest: End) -> Conversion | None:
     """The same measure in another unit."""
+    notions = {source.term.notion, dest.term.notion}
+    if not notions & _MEASURED:
+        return None
     here, there = unit_of(source.field), unit_of(dest.field)
     if here is None or there is None or here == there or here[0] != there[0]:
         return None
-    if not {source.term.notion, dest.term.notion} & _MEASURES[here[0]]:
+    if not notions & _MEASURES[here[0]]:
         return None
     factor = here[1] / there[1]
     # A whole factor or a divisor, so that 90 minutes are 1.5 hours and no thousandth less.
