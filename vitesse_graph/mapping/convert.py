@@ -38,6 +38,9 @@ def _times(source: End, dest: End) -> Conversion | None:
     here = notation.time_notation(source.field, source.term)
     if there is None or here is None:
         return None
+    patterned = _patterns(source, dest, here, there)
+    if patterned is not None:
+        return patterned
     as_text = dest.field.type == "string" and there.startswith("unix")
     if here == there and (source.field.type == dest.field.type or not there.startswith("unix")):
         return as_is(source, dest, "same notation of time")
@@ -48,6 +51,24 @@ def _times(source: End, dest: End) -> Conversion | None:
     if as_text:
         params["as_string"] = True
     return custom("convert_time", f"{_WORDS[here]} → {_WORDS[there]}", **params)
+
+
+def _patterns(source: End, dest: End, here: str, there: str) -> Conversion | None:
+    """Days in a notation that is not ISO's, on one side or both; None where neither is."""
+    from_pattern, to_pattern = notation.day_pattern(source.field), notation.day_pattern(dest.field)
+    if from_pattern == to_pattern:
+        return None if from_pattern is None else as_is(source, dest, "same notation of days")
+    steps: list[dict[str, Any]] = []
+    if from_pattern is not None:
+        steps.append({"function": "pattern_to_date", "params": {"pattern": from_pattern}})
+        here = "date"
+    wanted = "date" if to_pattern is not None else there
+    if here != wanted:
+        steps.append({"function": "convert_time", "params": {"source": here, "target": wanted}})
+    if to_pattern is not None:
+        steps.append({"function": "date_to_pattern", "params": {"pattern": to_pattern}})
+    why = f"{from_pattern or _WORDS[here]} → {to_pattern or _WORDS[there]}"
+    return Conversion("custom", steps[0] if len(steps) == 1 else {"steps": steps}, why)
 
 
 _WORDS = {

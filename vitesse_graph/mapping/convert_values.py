@@ -33,6 +33,10 @@ def booleans(source: End, dest: End) -> Conversion | None:
         return _from_boolean(source, dest)
     if not to_boolean:
         return None
+    flag = tables.yes_no(source.field)
+    if flag is not None:
+        config = {"true_values": [flag[0]], "false_values": [flag[1]]}
+        return Conversion("parse_bool", config, f"{flag[0]} and {flag[1]} as true and false")
     values = enum_values(source.field)
     if values:
         return _enum_to_boolean(values, dest)
@@ -46,6 +50,10 @@ def booleans(source: End, dest: End) -> Conversion | None:
 
 
 def _from_boolean(source: End, dest: End) -> Conversion | None:
+    flag = tables.yes_no(dest.field)
+    if flag is not None:
+        true, false = (int(flag[0]), int(flag[1])) if dest.field.type == "integer" else flag
+        return custom("bool_to_enum", f"true becomes {true}, false {false}", true=true, false=false)
     values = enum_values(dest.field)
     if values:
         yes, no = (

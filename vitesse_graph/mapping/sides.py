@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitesse_graph.mapping.schema import Field, read_fields
+from vitesse_graph.mapping.tables import codes_in_text, yes_no
 from vitesse_graph.mapping.terms import Term, describe_fields
 from vitesse_graph.mapping.words import notions, plain_words, text_words
 from vitesse_graph.mapping.wrappers import unwrapped
@@ -110,6 +111,10 @@ def kind_of(f: Field, term: Term) -> str:
         return "boolean"
     if is_time(f, term):
         return "time"
+    if yes_no(f) is not None:
+        return "boolean"
+    if f.type == "integer" and not f.is_list and codes_in_text(f.place.description):
+        return "enum"
     if f.place.enum and len(f.place.enum) > 0 and f.type in ("string", "any"):
         return "enum"
     if term.notion in ID_NOTIONS and f.type in ("string", "integer", "any"):

@@ -149,6 +149,22 @@ _MARKUP = frozenset(
         "string",
         "value",
         "local",
+        "kg",
+        "kilogram",
+        "gram",
+        "kgs",
+        "lb",
+        "lbs",
+        "pound",
+        "oz",
+        "ounce",
+        "cm",
+        "mm",
+        "inch",
+        "km",
+        "ms",
+        "millisecond",
+        "cent",
     ]
 )
 """How a value is written, not what it is about: `description_html`, `total_money`, `gender_code`."""

@@ -45,7 +45,12 @@ _define(
     kilometre=("1000000", "km kms kilometer kilometers kilometre kilometres"),
     mile=("1609344", "mile miles mi"),
 )
+_define("share", basis_point=("1", "bps"), percent=("100", "percent percentage pct"))
+_FRACTION = re.compile(
+    r"fraction|between 0(?:\.0)? and 1(?:\.0)?\b|\b0\.\d+\s*(?:=|means|is|for)\s*\d+ ?%|e\.g\.,? 0\.\d", re.I
+)
 _MEASURES = {
+    "share": frozenset(("tax_rate", "discount_rate", "probability", "percent", "rate", "share")),
     "duration": frozenset(("duration", "estimate", "time", "length", "delay", "timeout", "lead_time")),
     "weight": frozenset(("weight",)),
     "length": frozenset(
@@ -71,6 +76,8 @@ def unit_of(f: Field) -> tuple[str, Decimal] | None:
     """What the field measures and in which unit; None where nothing says so, or two things do."""
     if f.type not in ("integer", "number", "string") or f.place.format in ("date", "date-time"):
         return None
+    if _FRACTION.search(f.place.description) or f.place.constraints.get("maximum") == 1:
+        return ("share", Decimal(10000))
     words = split_words(f.leaf)
     named = {_UNITS[word] for word in words[-2:] if word in _UNITS and (len(words) > 1 or len(word) > 3)}
     if len(named) == 1:

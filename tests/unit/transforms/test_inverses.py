@@ -60,6 +60,11 @@ def countries(target):
     return st.sampled_from([form for form in FORMS if form != target]).flatmap(both)
 
 
+def of_patterns(values):
+    patterns = st.sampled_from(["MM/DD/YYYY", "DD.MM.YYYY", "YYYYMMDD", "YYYY/MM/DD", "DD-MM-YYYY"])
+    return patterns.flatmap(lambda p: values(p).map(lambda value: ({"pattern": p}, value)))
+
+
 ROUND_TRIPS = {
     "affix": st.tuples(st.fixed_dictionaries({"prefix": words, "suffix": words}), words),
     "strip_affix": words.flatmap(lambda p: words.map(lambda w: ({"prefix": p}, p + w))),
@@ -83,6 +88,10 @@ ROUND_TRIPS = {
     "country_to_name": countries("name"),
     "date_to_iso8601": in_zone(days),
     "date_to_unix": in_zone(days),
+    "date_to_pattern": of_patterns(lambda pattern: days),
+    "pattern_to_date": of_patterns(
+        lambda pattern: days.map(lambda day: build("date_to_pattern", {"pattern": pattern})(day))
+    ),
     "enum_map": st.one_of(
         tables.flatmap(lambda t: st.sampled_from(sorted(t)).map(lambda k: ({"table": t}, k))),
         st.integers(0, 4).map(
