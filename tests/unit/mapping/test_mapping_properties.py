@@ -181,7 +181,7 @@ def record(names, spelling):
     return obj(**rest, **({"address": obj(**address)} if address else {}))
 
 
-@QUICK
+@settings(deadline=None, max_examples=30)
 @given(st.sets(st.sampled_from(sorted(SAME)), min_size=6))
 def test_other_words_for_every_field_change_little(names):
     turned = sorted(names)
@@ -201,7 +201,7 @@ def test_the_properties_are_about_something():
     seen: dict[str, int] = {}
     made = filled = 0
 
-    @settings(deadline=None, max_examples=60, derandomize=True, database=None)
+    @settings(deadline=None, max_examples=40, derandomize=True, database=None)
     @given(SCHEMAS, SCHEMAS, st.integers())
     def count(source, dest, seed):
         nonlocal made, filled
@@ -213,6 +213,6 @@ def test_the_properties_are_about_something():
         filled += len(body.body) + len(body.errors)
 
     count()
-    assert made > 30
-    assert filled > 15
+    assert made > 20
+    assert filled > 10
     assert len(seen) >= 4
