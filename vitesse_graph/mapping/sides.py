@@ -164,12 +164,20 @@ class Side:
 
     def beside(self, own: Field) -> tuple[Field, ...]:
         """The fields of the same object, itself among them."""
+        return self._grouped()[own.parent]
+
+    def entry_of(self, own: Field) -> tuple[Field, ...]:
+        """The fields right in the innermost array's entry: `primary` for `addresses[].data.city`."""
+        head, found, _ = own.parent.rpartition("[]")
+        return self._grouped().get(head + found, ())
+
+    def _grouped(self) -> dict[str, tuple[Field, ...]]:
         if not self.families:
             groups: dict[str, list[Field]] = {}
             for f in self.fields:
                 groups.setdefault(f.parent, []).append(f)
             self.families.update({parent: tuple(group) for parent, group in groups.items()})
-        return self.families[own.parent]
+        return self.families
 
 
 def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Side:

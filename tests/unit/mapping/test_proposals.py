@@ -196,3 +196,18 @@ NOTHING = {
 def test_nothing_is_proposed_where_no_value_would_mean_anything(name):
     source, dest = NOTHING[name]
     assert map_fields(source, dest, intent="copy records").transformations == []
+
+
+def test_the_primary_entry_is_known_by_what_stands_right_in_it():
+    address = obj(data=obj(city="", postal_code="", country=""), primary=FLAG)
+    mapping = map_fields(
+        obj(addresses=arr(address)), obj(address=obj(city="", postal_code="", country="")), intent="copy"
+    )
+    record = {
+        "addresses": [
+            {"data": {"city": "A", "postal_code": "1", "country": "DE"}, "primary": False},
+            {"data": {"city": "B", "postal_code": "2", "country": "FR"}, "primary": True},
+        ]
+    }
+    made = compile_mapping(mapping).apply(record)
+    assert made.body == {"address": {"city": "B", "postal_code": "2", "country": "FR"}}
