@@ -174,7 +174,7 @@ def _country(source: End, dest: End) -> Conversion | None:
     there = notation.country_form(dest.field, dest.term)
     if there == here or (there == "unknown" and here != "name"):
         return None
-    known = {"source": here} if here != "unknown" else {}
+    known: dict[str, Any] = {"source": here} if here != "unknown" else {}
     if there in ("alpha2", "alpha3"):
         return custom(f"country_to_{there}", "country as its ISO 3166 code", **known)
     if there == "unknown":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 from vitesse_graph.mapping.conversion import Conversion, End, custom
 from vitesse_graph.mapping.schema import Field
@@ -98,9 +99,9 @@ def measures(source: End, dest: End) -> Conversion | None:
         return None
     factor = here[1] / there[1]
     # A whole factor or a divisor, so that 90 minutes are 1.5 hours and no thousandth less.
-    params: dict[str, str | int] = {"factor": str(here[1])} | (
-        {} if there[1] == 1 else {"divisor": str(there[1])}
-    )
+    params: dict[str, Any] = {"factor": str(here[1])}
+    if there[1] != 1:
+        params["divisor"] = str(there[1])
     if dest.field.type == "integer":
         params["decimals"] = 0
     return custom("scale", f"the same {here[0]} in another unit (× {format(factor, '.6g')})", **params)

@@ -192,7 +192,8 @@ def _text_writer(
 ) -> Apply:
     if source_type not in ("number", "boolean", "object"):
         raise ValueError("source_type must be number, boolean or object")
-    return to_text(decimals, rounding)
+    write: Apply = to_text(decimals, rounding)
+    return write
 
 
 _SIMPLE = {
