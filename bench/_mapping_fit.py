@@ -61,6 +61,9 @@ FAVOURS = frozenset(
         "same_term_aligned",
         "dest_said_to_be",
         "source_said_to_be",
+        "dest_required",
+        "dest_required_here",
+        "outer_best_source",
     ]
 )
 OPPOSES = frozenset(
@@ -91,6 +94,7 @@ OPPOSES = frozenset(
         "pole_missing_source",
         "pole_missing_dest",
         "context_unaligned",
+        "dest_place_absent",
         "outside_aligned_array",
     ]
 )

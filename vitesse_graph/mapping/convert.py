@@ -10,6 +10,7 @@ from vitesse_graph.mapping.conversion import IMPOSSIBLE, Conversion, End, as_is,
 from vitesse_graph.mapping.convert_lists import fit_lists
 from vitesse_graph.mapping.convert_values import booleans, enums
 from vitesse_graph.mapping.schema import Field
+from vitesse_graph.mapping.units import measures
 
 
 def convert(source: End, dest: End) -> Conversion | None:
@@ -22,7 +23,7 @@ def convert(source: End, dest: End) -> Conversion | None:
 
 
 def _scalar(source: End, dest: End) -> Conversion | None:
-    for attempt in (booleans, enums, _times, _money, _names, _codes, _markup, _plain_types):
+    for attempt in _ATTEMPTS:
         found = attempt(source, dest)
         if found is not None:
             return None if found is IMPOSSIBLE else found
@@ -37,6 +38,9 @@ def _times(source: End, dest: End) -> Conversion | None:
     here = notation.time_notation(source.field, source.term)
     if there is None or here is None:
         return None
+    patterned = _patterns(source, dest, here, there)
+    if patterned is not None:
+        return patterned
     as_text = dest.field.type == "string" and there.startswith("unix")
     if here == there and (source.field.type == dest.field.type or not there.startswith("unix")):
         return as_is(source, dest, "same notation of time")
@@ -47,6 +51,24 @@ def _times(source: End, dest: End) -> Conversion | None:
     if as_text:
         params["as_string"] = True
     return custom("convert_time", f"{_WORDS[here]} → {_WORDS[there]}", **params)
+
+
+def _patterns(source: End, dest: End, here: str, there: str) -> Conversion | None:
+    """Days in a notation that is not ISO's, on one side or both; None where neither is."""
+    from_pattern, to_pattern = notation.day_pattern(source.field), notation.day_pattern(dest.field)
+    if from_pattern == to_pattern:
+        return None if from_pattern is None else as_is(source, dest, "same notation of days")
+    steps: list[dict[str, Any]] = []
+    if from_pattern is not None:
+        steps.append({"function": "pattern_to_date", "params": {"pattern": from_pattern}})
+        here = "date"
+    wanted = "date" if to_pattern is not None else there
+    if here != wanted:
+        steps.append({"function": "convert_time", "params": {"source": here, "target": wanted}})
+    if to_pattern is not None:
+        steps.append({"function": "date_to_pattern", "params": {"pattern": to_pattern}})
+    why = f"{from_pattern or _WORDS[here]} → {to_pattern or _WORDS[there]}"
+    return Conversion("custom", steps[0] if len(steps) == 1 else {"steps": steps}, why)
 
 
 _WORDS = {
@@ -77,6 +99,9 @@ _TIME_FUNCTIONS = {
 def _money(source: End, dest: End) -> Conversion | None:
     if not (notation.is_money(source.field, source.term) and notation.is_money(dest.field, dest.term)):
         return None
+    thousandths = [notation.in_thousandths(end.field) for end in (source, dest)]
+    if any(thousandths):
+        return _thousandths(source, dest, *thousandths)
     here, there = (
         notation.in_minor_units(source.field, source.term),
         notation.in_minor_units(dest.field, dest.term),
@@ -95,6 +120,19 @@ def _money(source: End, dest: End) -> Conversion | None:
     if _is_signed(source.field) and dest.field.type == "number" and source.field.type == "number":
         return custom("absolute", "amount without its sign", 0.1)
     return None
+
+
+def _thousandths(source: End, dest: End, here: bool, there: bool) -> Conversion | None:
+    """Amounts that count thousandths of the currency's unit, on one side or both."""
+    if here and there:
+        return None
+    other = dest if here else source
+    if notation.in_minor_units(other.field, other.term):
+        factor = "0.1" if here else "10"
+        return custom("scale", "between hundredths and thousandths of the unit", factor=factor, decimals=0)
+    text = {"as_string": True} if dest.field.type == "string" else {}
+    function = "minor_to_major" if here else "major_to_minor"
+    return custom(function, "between whole units and thousandths", decimals=3, **text)
 
 
 def _is_signed(f: Field) -> bool:
@@ -136,12 +174,13 @@ def _country(source: End, dest: End) -> Conversion | None:
     there = notation.country_form(dest.field, dest.term)
     if there == here or (there == "unknown" and here != "name"):
         return None
+    known: dict[str, Any] = {"source": here} if here != "unknown" else {}
     if there in ("alpha2", "alpha3"):
-        return custom(f"country_to_{there}", "country as its ISO 3166 code")
+        return custom(f"country_to_{there}", "country as its ISO 3166 code", **known)
     if there == "unknown":
         return custom("country_to_alpha2", "country as its ISO 3166 code", 0.1, unmatched="keep")
     if here in ("alpha2", "alpha3"):
-        return custom("country_to_name", "country by its name", unmatched="keep")
+        return custom("country_to_name", "country by its name", unmatched="keep", **known)
     return None
 
 
@@ -201,13 +240,63 @@ def _may_be_html(f: Field) -> bool:
 # JSON types
 
 
+_WORDED = frozenset(
+    [
+        "name",
+        "title",
+        "full_name",
+        "first_name",
+        "last_name",
+        "description",
+        "body",
+        "text",
+        "note",
+        "comment",
+        "summary",
+        "subject",
+        "email",
+        "url",
+        "website",
+        "address",
+        "milestone",
+        "category",
+        "status",
+        "stage",
+        "type",
+        "tags",
+        "username",
+        "location",
+        "country",
+        "currency",
+        "language",
+    ]
+)
+"""Notions whose texts are words: no number can be read from them."""
+_CODED = frozenset(("type", "status", "stage", "category", "role", "gender", "condition", "channel"))
+"""Notions whose numbers are one API's own codes: as text they mean nothing to another."""
+
+
+def _meaningless(source: End, dest: End) -> Conversion | None:
+    """Values that could be written as the other type and would say nothing there."""
+    here, there = source.field.type, dest.field.type
+    notion = source.term.notion
+    is_word = notion in _WORDED and notation.time_notation(source.field, source.term) is None
+    if there in ("integer", "number") and here == "string" and is_word and not dest.field.place.enum:
+        return IMPOSSIBLE
+    if there == "string" and here in ("integer", "number") and dest.term.notion in _CODED:
+        return IMPOSSIBLE
+    return None
+
+
 def _plain_types(source: End, dest: End) -> Conversion | None:
     here, there = source.field.type, dest.field.type
     if here == there or "any" in (here, there) or (here, there) == ("integer", "number"):
         return None
     if "object" in (here, there):
         return (
-            Conversion("stringify", {}, "the object as JSON text", 0.5) if there == "string" else IMPOSSIBLE
+            Conversion("stringify", {"source_type": "object"}, "the object as JSON text", 0.5)
+            if there == "string"
+            else IMPOSSIBLE
         )
     if there == "string":
         return Conversion("stringify", {}, f"{here} → text")
@@ -220,3 +309,17 @@ def _plain_types(source: End, dest: End) -> Conversion | None:
             config["decimals"] = 0
         return Conversion("parse", config, f"{here} → {there}", 0.1 if here == "number" else 0.0)
     return None
+
+
+_ATTEMPTS = (
+    booleans,
+    enums,
+    _times,
+    _money,
+    measures,
+    _names,
+    _codes,
+    _markup,
+    _meaningless,
+    _plain_types,
+)

@@ -33,6 +33,10 @@ def booleans(source: End, dest: End) -> Conversion | None:
         return _from_boolean(source, dest)
     if not to_boolean:
         return None
+    flag = tables.yes_no(source.field)
+    if flag is not None:
+        config = {"true_values": [flag[0]], "false_values": [flag[1]]}
+        return Conversion("parse_bool", config, f"{flag[0]} and {flag[1]} as true and false")
     values = enum_values(source.field)
     if values:
         return _enum_to_boolean(values, dest)
@@ -46,6 +50,10 @@ def booleans(source: End, dest: End) -> Conversion | None:
 
 
 def _from_boolean(source: End, dest: End) -> Conversion | None:
+    flag = tables.yes_no(dest.field)
+    if flag is not None:
+        true, false = (int(flag[0]), int(flag[1])) if dest.field.type == "integer" else flag
+        return custom("bool_to_enum", f"true becomes {true}, false {false}", true=true, false=false)
     values = enum_values(dest.field)
     if values:
         yes, no = (
@@ -65,7 +73,7 @@ def _from_boolean(source: End, dest: End) -> Conversion | None:
                 true=words[0],
                 false=words[1],
             )
-        return Conversion("stringify", {}, "true and false as text", 0.3)
+        return Conversion("stringify", {"source_type": "boolean"}, "true and false as text", 0.3)
     if dest.field.type in ("integer", "number"):
         return custom("bool_to_enum", "true becomes 1, false 0", 0.3, true=1, false=0)
     return IMPOSSIBLE if dest.field.type == "object" else None
@@ -113,33 +121,52 @@ def enum_values(f: Field) -> list[Any]:
     return []
 
 
+_OTHER_TABLES = ("country", "currency", "language", "timezone")
+"""Notions whose codes are standards', with transforms of their own."""
+
+
 def enums(source: End, dest: End) -> Conversion | None:
-    if dest.term.notion in ("country", "currency", "language", "timezone") or dest.field.type not in (
-        "string",
-        "any",
-    ):
+    if dest.term.notion in _OTHER_TABLES or dest.field.is_list:
         return None
-    wanted = list(dest.field.place.enum or [])
+    codes = tables.codes_in_text(dest.field.place.description)
+    wanted = _wanted(dest.field, codes)
     if not wanted:
         return None
-    given = enum_values(source.field)
+    here = tables.codes_in_text(source.field.place.description)
+    given = enum_values(source.field) or [_typed(code, source.field.type) for code in here]
     if not given:
-        return _number_to_enum(source, dest, wanted)
-    if set(map(str, given)) <= set(map(str, wanted)) and source.field.place.enum:
-        return as_is(source, dest, "same values")
-    table, left = tables.value_table(given, wanted)
+        return _number_to_enum(source, dest, wanted) if dest.field.place.enum else None
+    if set(map(str, given)) <= set(map(str, wanted)) and source.field.place.enum and here == codes:
+        return as_is(source, dest, "same values") if source.field.type == dest.field.type else None
+    table, left = tables.value_table(given, wanted, here, codes)
     if not table:
-        return IMPOSSIBLE if len(wanted) > 1 else None
+        return IMPOSSIBLE if len(wanted) > 1 and dest.field.place.enum else None
     params: dict[str, Any] = {"table": table}
+    if source.field.type in ("integer", "number", "boolean"):
+        params["keys"] = source.field.type
     why = ", ".join(f"{a} → {b}" for a, b in list(table.items())[:4])
     fallback = _fallback_value(wanted, table, left)
-    if left:
-        params |= (
-            {"unmatched": "otherwise", "otherwise": fallback}
-            if fallback is not None
-            else {"unmatched": "skip"}
-        )
+    if not dest.field.place.enum or dest.field.type not in ("string", "any"):
+        # What a description lists need not be all: text stays as it is, numbers would mislead.
+        params["unmatched"] = "keep" if dest.field.type == source.field.type == "string" else "skip"
+    elif left and fallback is not None:
+        params |= {"unmatched": "otherwise", "otherwise": fallback}
+    elif left:
+        params["unmatched"] = "skip"
     return custom("enum_map", f"values by meaning: {why}", 0.25 * len(left) / len(given), **params)
+
+
+def _wanted(dest: Field, codes: dict[str, str]) -> list[Any]:
+    """The values that the destination may have; numbers only where a text says what they mean."""
+    if dest.type in ("string", "any"):
+        return list(dest.place.enum or codes)
+    if dest.type in ("integer", "number") and codes:
+        return list(dest.place.enum or [_typed(code, dest.type) for code in codes])
+    return []
+
+
+def _typed(code: str, kind: str) -> Any:
+    return int(code) if kind in ("integer", "number") and code.isdecimal() else code
 
 
 def _fallback_value(wanted: list[Any], table: dict[str, Any], left: list[Any]) -> Any:

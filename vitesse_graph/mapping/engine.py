@@ -9,11 +9,11 @@ from typing import Any, Protocol
 from vitesse_graph.errors import MappingError
 from vitesse_graph.mapping.choose import Choice, choose
 from vitesse_graph.mapping.complexity import complexity_score
-from vitesse_graph.mapping.constants import constant_for
 from vitesse_graph.mapping.conversion import Conversion
 from vitesse_graph.mapping.convert import convert
 from vitesse_graph.mapping.edit import sources_of, sources_text
 from vitesse_graph.mapping.features import Pairs, make_pairs
+from vitesse_graph.mapping.fixed import GUESSED, add_constants
 from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.model import Model, default_model
@@ -52,9 +52,6 @@ from vitesse_graph.state.mapping import (
     TransformType,
 )
 from vitesse_graph.transforms import compile_mapping
-
-GUESSED = 0.7
-"""A fixed value of less confidence is taken, and asked about."""
 
 
 class Pattern(Protocol):
@@ -323,32 +320,6 @@ def alternatives(draft: Draft, choice: Choice) -> list[Alternative]:
                 )
             )
     return found
-
-
-def add_constants(draft: Draft, intent: str) -> None:
-    """Fixed values for what is still empty and has only one sensible value."""
-    filled = set(draft.rows)
-    for target in draft.dest.fields:
-        if target.path in filled:
-            continue
-        found = constant_for(target, intent)
-        if found is None or not (target.required or _has_company(target.parent, filled)):
-            continue
-        value, why, confidence = found
-        draft.rows[target.path] = Transformation(
-            source_field=[],
-            dest_field=target.path,
-            transform_type="custom",
-            transform_config={"function": "constant", "params": {"value": value}},
-            confidence=confidence,
-            reason=why,
-            required=target.required,
-        )
-
-
-def _has_company(parent: str, filled: set[str]) -> bool:
-    """Whether anything in the same object, or below it, is filled."""
-    return not parent or any(path.startswith((parent + ".", parent + "[")) for path in filled)
 
 
 def finish(draft: Draft, previous: MappingLogic | None) -> MappingLogic:

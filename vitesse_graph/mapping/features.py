@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from rapidfuzz.distance import JaroWinkler
@@ -13,7 +14,13 @@ from vitesse_graph.mapping.likenesses import Embed, embedding_column, value_colu
 from vitesse_graph.mapping.roles import role_columns
 from vitesse_graph.mapping.shortlist import shortlist, text_similarity
 from vitesse_graph.mapping.sides import Floats, Ints, Side, kind_compatibility
-from vitesse_graph.mapping.surroundings import VAGUE, group_columns, place_columns, text_columns
+from vitesse_graph.mapping.surroundings import (
+    VAGUE,
+    group_columns,
+    outer_column,
+    place_columns,
+    text_columns,
+)
 from vitesse_graph.mapping.terms import Term
 from vitesse_graph.mapping.words import kinds, relatedness
 
@@ -104,8 +111,7 @@ PAIR_FEATURES = (
     "outside_aligned_array",
     "dest_said_to_be",
     "source_said_to_be",
-    "source_size",
-    "dest_size",
+    "outer_best_source",
     "dest_share_known",
 )
 
@@ -126,6 +132,7 @@ def _values(source: Side, dest: Side, si: Ints, di: Ints, texts: Floats, embed: 
     columns["enum_overlap"], columns["example_alike"] = value_columns(source, dest, si, di)
     columns |= text_columns(source, dest, si, di)
     columns |= group_columns(source, dest, si, di, columns["related"])
+    columns["outer_best_source"] = outer_column(source, dest, si, di, columns["related"])
     columns |= place_columns(source, dest, si, di)
     columns |= role_columns(source, dest, si, di, columns["related"])
     columns |= _aligned_columns(columns)
@@ -176,6 +183,7 @@ def _term_columns(source: Side, dest: Side, si: Ints, di: Ints) -> list[Floats]:
     known: dict[tuple[int, int], tuple[float, ...]] = {}
     same_s, same_d = _numbered(source.terms), _numbered(dest.terms)
     ignored = source.resource | dest.resource
+    spoken_s, spoken_d = [_spoken(t) for t in source.terms], [_spoken(t) for t in dest.terms]
     words_s = [frozenset(w) for w in source.desc_words]
     words_d = [frozenset(w) for w in dest.desc_words]
     rows = np.empty((len(si), len(_TERM_COLUMNS)))
@@ -184,7 +192,7 @@ def _term_columns(source: Side, dest: Side, si: Ints, di: Ints) -> list[Floats]:
         key = (same_s[s], same_d[d])
         found = known.get(key)
         if found is None:
-            found = known[key] = compare_terms(one, other, ignored)
+            found = known[key] = compare_terms(one, other, spoken_s[s], spoken_d[d], ignored)
         rows[at, :12] = found
         rows[at, 12] = _share_in(one.words, words_d[d])
         rows[at, 13] = _share_in(other.words, words_s[s])
@@ -214,43 +222,51 @@ def _spelling(one: tuple[str, ...], other: tuple[str, ...]) -> float:
     return float(JaroWinkler.normalized_similarity("".join(one), "".join(other)))
 
 
-def compare_terms(one: Term, other: Term, ignored: frozenset[str]) -> tuple[float, ...]:
+class Spoken(NamedTuple):
+    """A term's words as sets: around it (without its notion), all of them, and the kinds of all."""
+
+    around: frozenset[str]
+    all: frozenset[str]
+    kinds: frozenset[str]
+
+
+def _spoken(term: Term) -> Spoken:
+    around = frozenset(term.context) - {term.notion}
+    every = around | term.narrowing | {term.notion}
+    return Spoken(around, every, frozenset().union(*map(kinds, every)))
+
+
+def compare_terms(
+    one: Term, other: Term, here: Spoken, there: Spoken, ignored: frozenset[str]
+) -> tuple[float, ...]:
     """The first twelve term features of a pair, see `PAIR_FEATURES`."""
-    related = relatedness(one.notion, other.notion)
-    here, there = one.narrowing, other.narrowing
-    around_one = set(one.context) - {one.notion}
-    around_other = set(other.context) - {other.notion}
-    shared = len(here & there) + 0.7 * len(here & around_other) + 0.7 * len(there & around_one)
-    extra_one = _unmatched(here, there | around_other | {other.notion}, ignored)
-    extra_other = _unmatched(there, here | around_one | {one.notion}, ignored)
-    context_extra_one = _unmatched(around_one, around_other | there | {other.notion}, ignored)
-    context_extra_other = _unmatched(around_other, around_one | here | {one.notion}, ignored)
+    narrow_one, narrow_other = one.narrowing, other.narrowing
+    shared = 0.0
+    if narrow_one:
+        shared += len(narrow_one & narrow_other) + 0.7 * len(narrow_one & there.around)
+    if narrow_other:
+        shared += 0.7 * len(narrow_other & here.around)
     kinds_one, kinds_other = one.context_kinds, other.context_kinds
     return (
         float(one.words == other.words),
         float(one.notion == other.notion),
-        float(one.notion == other.notion and here == there),
-        related,
+        float(one.notion == other.notion and narrow_one == narrow_other),
+        relatedness(one.notion, other.notion),
         _spelling(one.words, other.words),
         shared,
-        extra_one,
-        extra_other,
-        float(len(around_one & around_other)),
-        min(context_extra_one, _MOST_CONTEXT),
-        min(context_extra_other, _MOST_CONTEXT),
+        _unmatched(narrow_one, there, ignored),
+        _unmatched(narrow_other, here, ignored),
+        float(len(here.around & there.around)),
+        min(_unmatched(here.around, there, ignored), _MOST_CONTEXT),
+        min(_unmatched(there.around, here, ignored), _MOST_CONTEXT),
         len(kinds_one & kinds_other) / len(kinds_one | kinds_other) if kinds_one and kinds_other else 0.0,
     )
 
 
-def _unmatched(
-    words: frozenset[str] | set[str], others: set[str] | frozenset[str], ignored: frozenset[str]
-) -> float:
+def _unmatched(words: frozenset[str], there: Spoken, ignored: frozenset[str]) -> float:
     """How many of the words the other side does not have; half for those of a kind it has."""
-    alone = [word for word in words if word not in others and word not in ignored]
-    if not alone:
-        return 0.0
-    kinds_there = frozenset().union(*(kinds(word) for word in others))
-    return sum(0.5 if kinds(word) & kinds_there else 1.0 for word in alone)
+    alone = words - there.all - ignored if words else words
+    return sum([0.5 if kinds(word) & there.kinds else 1.0 for word in alone]) if alone else 0.0
 
 
 def _shape_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Floats]:
@@ -278,8 +294,6 @@ def _shape_columns(source: Side, dest: Side, si: Ints, di: Ints) -> dict[str, Fl
         "dest_depth": dest.depth[di],
         "dest_arrays": dest.arrays[di],
         "boolean_mismatch": ((kind_s[si] == "boolean") != (kind_d[di] == "boolean")).astype(float),
-        "source_size": np.full(len(si), np.log1p(len(source.fields))),
-        "dest_size": np.full(len(si), np.log1p(len(dest.fields))),
         "dest_share_known": np.full(len(si), sum(t.is_known for t in dest.terms) / max(len(dest.terms), 1)),
         "dest_is_boolean": (kind_d[di] == "boolean").astype(float),
         "dest_is_time": (kind_d[di] == "time").astype(float),

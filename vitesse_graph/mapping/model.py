@@ -62,11 +62,12 @@ class Model:
     def second(self, values: Floats) -> Floats:
         """The second stage's logit for rows of `RIVAL_FEATURES + PAIR_FEATURES`."""
         total = np.full(len(values), self.base)
+        columns = np.ascontiguousarray(values.T)
         for tree in self.trees:
             node = np.zeros(len(values), dtype=np.int64)
             for number, feature, cut in tree.splits:
-                here = node == number
-                node[here] = 2 * number + 1 + (values[here, feature] >= cut)
+                below = 2 * number + 1
+                node = np.where(node == number, below + (columns[feature] >= cut), node)
             scores = np.zeros(2**5)
             for number, score in tree.leaves:
                 scores[number] = score
@@ -75,8 +76,13 @@ class Model:
 
     def confidence(self, raw: float) -> float:
         """How often rows with this raw probability are right."""
-        xs, ys = zip(*self.calibration, strict=True)
-        return float(np.interp(raw, xs, ys))
+        return float(np.interp(raw, *_curve(self.calibration)))
+
+
+@lru_cache(maxsize=8)
+def _curve(calibration: tuple[tuple[float, float], ...]) -> tuple[Floats, Floats]:
+    xs, ys = zip(*calibration, strict=True)
+    return np.array(xs, dtype=np.float64), np.array(ys, dtype=np.float64)
 
 
 def sigmoid(logit: Floats) -> Floats:

@@ -6,7 +6,7 @@ import re
 from typing import Any, Literal
 
 from vitesse_graph.mapping.schema import Field
-from vitesse_graph.mapping.sides import is_time
+from vitesse_graph.mapping.sides import MONEY_NOTIONS, is_time
 from vitesse_graph.mapping.terms import Term
 
 TimeNotation = Literal["iso8601", "date", "unix_seconds", "unix_milliseconds", "rfc2822"]
@@ -21,28 +21,6 @@ _MINOR = re.compile(
     re.I,
 )
 _DECIMAL_TEXT = re.compile(r"decimal|[0-9]\.[0-9]{2}\b")
-MONEY_NOTIONS = frozenset(
-    [
-        "amount",
-        "price",
-        "unit_price",
-        "total",
-        "subtotal",
-        "tax_amount",
-        "discount_amount",
-        "shipping_amount",
-        "line_amount",
-        "balance",
-        "amount_due",
-        "amount_paid",
-        "fee",
-        "cost",
-        "salary",
-        "lifetime_value",
-        "revenue",
-        "deal_value",
-    ]
-)
 
 
 def time_notation(f: Field, term: Term) -> TimeNotation | None:
@@ -82,7 +60,7 @@ def is_money(f: Field, term: Term) -> bool:
 
 def in_minor_units(f: Field, term: Term) -> bool:
     """Whether an amount counts cents (or whatever the currency's smallest unit is)."""
-    if not is_money(f, term) or f.type == "number":
+    if not is_money(f, term) or f.type == "number" or in_thousandths(f):
         return False
     if f.leaf.lower().endswith(("_cents", "cents", "_minor")):
         return True
@@ -92,6 +70,14 @@ def in_minor_units(f: Field, term: Term) -> bool:
     if _MINOR.search(said):
         return f.type == "integer" or not _DECIMAL_TEXT.search(f.place.description)
     return False
+
+
+_THOUSANDTHS = re.compile(r"milli-?units?|thousandths? of (?:a |the )?(?:currency )?unit|\bmills\b", re.I)
+
+
+def in_thousandths(f: Field) -> bool:
+    """Whether an amount counts thousandths of the currency's unit."""
+    return f.type == "integer" and bool(_THOUSANDTHS.search(f"{f.leaf} {f.place.description}"))
 
 
 def may_be_minor_units(f: Field, term: Term) -> bool:
@@ -116,6 +102,7 @@ def decimals_of(f: Field) -> int | None:
 
 
 _ALPHA2 = re.compile(r"two.?letter|2.?letter|alpha.?2|ISO.?3166", re.I)
+_SAYS_ALPHA2 = re.compile(r"two.?letter|2.?letter|alpha.?2", re.I)
 _ALPHA3 = re.compile(r"three.?letter|3.?letter|alpha.?3", re.I)
 
 
@@ -127,13 +114,15 @@ def country_form(f: Field, term: Term) -> Literal["alpha2", "alpha3", "name", "u
         return "alpha2" if sizes == {2} else "alpha3" if sizes == {3} else "name"
     text, example = f.place.description, f.place.example
     longest = f.place.constraints.get("maxLength")
+    if _ALPHA3.search(text) and not _SAYS_ALPHA2.search(text):
+        return "alpha3"
     if (
         longest == 2
         or _ALPHA2.search(text)
         or (isinstance(example, str) and re.fullmatch("[A-Z]{2}", example))
     ):
         return "alpha2"
-    if longest == 3 or _ALPHA3.search(text):
+    if longest == 3:
         return "alpha3"
     if "code" in term.words or "iso" in term.words:
         return "alpha2"
@@ -177,3 +166,34 @@ def holds_html(f: Field) -> bool | None:
 def wants_e164(f: Field) -> bool:
     """Whether phone numbers are stated to be in E.164."""
     return bool(re.search(r"E\.?164", f.place.description, re.I))
+
+
+_DAY_PATTERNS = re.compile(
+    r"(?<![A-Za-z])((?:MM?([/.-])DD?|DD?([/.-])MM?)[/.-](?:YYYY|CCYY)|(?:YYYY|CCYY)[/.]MM[/.]DD|(?:YYYY|CCYY)MMDD)(?![A-Za-z:])",
+    re.I,
+)
+_WITH_TIME = re.compile(r"\bHH|T\d\d:|\bhh[:.]?mm", re.I)
+
+
+def day_pattern(f: Field) -> str | None:
+    """The notation of a day that is stated and is not ISO's: `MM/DD/YYYY`; None where nothing is, or several are."""
+    if f.type != "string" or f.place.format in ("date", "date-time"):
+        return None
+    said = f"{f.place.description} {f.place.constraints.get('pattern') or ''}"
+    if _WITH_TIME.search(said):
+        return None
+    found = {m[0].upper().replace("CCYY", "YYYY") for m in _DAY_PATTERNS.findall(said)}
+    if found:
+        return found.pop() if len(found) == 1 and not _DAY_ONLY.search(said) else None
+    return _pattern_of(f.place.example)
+
+
+def _pattern_of(example: Any) -> str | None:
+    """What an example shows beyond doubt: 17.03.2024, 03/17/2024, but not 03/04/2024."""
+    shown = re.fullmatch(r"(\d\d)([/.-])(\d\d)\2(\d{4})", example) if isinstance(example, str) else None
+    if shown is None:
+        return None
+    one, mark, two = int(shown[1]), shown[2], int(shown[3])
+    if one > 12 >= two or (mark == "." and max(one, two) <= 12):
+        return f"DD{mark}MM{mark}YYYY"
+    return f"MM{mark}DD{mark}YYYY" if two > 12 >= one else None

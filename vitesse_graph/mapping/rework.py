@@ -32,7 +32,7 @@ def pair_conversion(source: Side, dest: Side, source_path: str, dest_path: str) 
 def end_at(side: Side, at: int) -> End:
     """One end of a pair, by position."""
     own = side.fields[at]
-    return End(own, side.terms[at], side.beside(own) if own.array_at else ())
+    return End(own, side.terms[at], side.entry_of(own) if own.array_at else ())
 
 
 def from_hints(

@@ -23,12 +23,16 @@ _MOST_KINDS = 20
 def role_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> dict[str, Floats]:
     """Shared and opposed poles, notions that both sides have just once, kinds named beside a value."""
     offers = [offered_kinds(source, at) for at in range(len(source.fields))]
-    wishes = [_wished(t) for t in dest.terms]
+    wishes = [wished(t) for t in dest.terms]
+    axes_s = [frozenset(axis for axis, _ in t.poles) for t in source.terms]
+    axes_d = [frozenset(axis for axis, _ in t.poles) for t in dest.terms]
     rows = np.zeros((len(si), 5))
     for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
         here, there = source.terms[s].poles, dest.terms[d].poles
+        if not here and not there and not offers[s]:
+            continue
         named = bool(offers[s] & wishes[d])
-        axes_here, axes_there = {axis for axis, _ in here}, {axis for axis, _ in there}
+        axes_here, axes_there = axes_s[s], axes_d[d]
         shared = here & there
         settled = {axis for axis, _ in shared}
         rows[at, 0] = len(shared)
@@ -56,7 +60,7 @@ def offered_kinds(side: Side, at: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def _wished(term: Term) -> frozenset[str]:
+def wished(term: Term) -> frozenset[str]:
     """The kinds of entries that would suit a field: the words and poles of its own name."""
     own = frozenset((*term.words, *term.narrowing, term.notion))
     return own | {pole for _, pole in poles(own)}

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vitesse_graph.mapping.schema import Field, read_fields
+from vitesse_graph.mapping.tables import codes_in_text, yes_no
 from vitesse_graph.mapping.terms import Term, describe_fields
 from vitesse_graph.mapping.words import notions, plain_words, text_words
+from vitesse_graph.mapping.wrappers import unwrapped
 from vitesse_graph.state.jsontypes import JsonSchema
 
 Floats = NDArray[np.float64]
@@ -34,6 +36,7 @@ _TIME_FORMATS = frozenset(
         "unix",
     )
 )
+_NO_TIMES = frozenset(("byte", "binary", "uuid", "email", "uri", "url", "hostname"))
 _TIME_WORDS = frozenset(("time", "date", "timestamp"))
 _TIME_TEXT = re.compile(r"unix|epoch|iso.?8601|rfc.?(3339|2822)|yyyy|timestamp|seconds since|utc date", re.I)
 TIME_NOTIONS = frozenset(
@@ -63,6 +66,29 @@ TIME_NOTIONS = frozenset(
         "close_date",
     ]
 )
+MONEY_NOTIONS = frozenset(
+    [
+        "amount",
+        "price",
+        "unit_price",
+        "total",
+        "subtotal",
+        "tax_amount",
+        "discount_amount",
+        "shipping_amount",
+        "line_amount",
+        "balance",
+        "amount_due",
+        "amount_paid",
+        "fee",
+        "cost",
+        "salary",
+        "lifetime_value",
+        "revenue",
+        "deal_value",
+    ]
+)
+_NUMBER_FORMATS = frozenset(("decimal", "double", "float", "number", "money", "int32", "int64"))
 ID_NOTIONS = frozenset(("id", "external_id", "employee_number"))
 
 
@@ -71,6 +97,8 @@ def is_time(f: Field, term: Term) -> bool:
     if (f.place.format or "").lower() in _TIME_FORMATS:
         return True
     if f.type not in ("string", "integer", "number", "any") or f.place.enum:
+        return False
+    if (f.place.format or "").lower() in _NO_TIMES:
         return False
     if term.notion in TIME_NOTIONS:
         return True
@@ -83,11 +111,15 @@ def kind_of(f: Field, term: Term) -> str:
         return "boolean"
     if is_time(f, term):
         return "time"
+    if yes_no(f) is not None:
+        return "boolean"
+    if f.type == "integer" and not f.is_list and codes_in_text(f.place.description):
+        return "enum"
     if f.place.enum and len(f.place.enum) > 0 and f.type in ("string", "any"):
         return "enum"
     if term.notion in ID_NOTIONS and f.type in ("string", "integer", "any"):
         return "id"
-    if f.type in ("integer", "number"):
+    if f.type in ("integer", "number") or _is_number_text(f, term):
         return "number"
     if f.type == "object":
         return "object"
@@ -96,6 +128,13 @@ def kind_of(f: Field, term: Term) -> str:
             f.place.format or term.notion, "text"
         )
     return "any"
+
+
+def _is_number_text(f: Field, term: Term) -> bool:
+    """An amount or a count that is written as text: `"12.50"`."""
+    if f.type != "string":
+        return False
+    return (f.place.format or "").lower() in _NUMBER_FORMATS or term.notion in (*MONEY_NOTIONS, "quantity")
 
 
 @dataclass(slots=True)
@@ -125,17 +164,29 @@ class Side:
 
     def beside(self, own: Field) -> tuple[Field, ...]:
         """The fields of the same object, itself among them."""
+        return self._grouped()[own.parent]
+
+    def entry_of(self, own: Field) -> tuple[Field, ...]:
+        """The fields right in the innermost array's entry: `primary` for `addresses[].data.city`."""
+        head, found, _ = own.parent.rpartition("[]")
+        return self._grouped().get(head + found, ())
+
+    def _grouped(self) -> dict[str, tuple[Field, ...]]:
         if not self.families:
             groups: dict[str, list[Field]] = {}
             for f in self.fields:
                 groups.setdefault(f.parent, []).append(f)
             self.families.update({parent: tuple(group) for parent, group in groups.items()})
-        return self.families[own.parent]
+        return self.families
 
 
 def make_side(schema: JsonSchema, *, writable_only: bool, topic: str = "") -> Side:
     """The side for a schema. A destination leaves out read-only fields, a source write-only ones."""
-    fields = [f for f in read_fields(schema) if not (f.read_only if writable_only else f.place.write_only)]
+    fields = [
+        unwrapped(f)
+        for f in read_fields(schema)
+        if not (f.read_only if writable_only else f.place.write_only)
+    ]
     fields.sort(key=lambda f: f.path)
     return side_of(fields, topic)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from vitesse_graph.mapping.choose import Choice
 from vitesse_graph.mapping.conversion import Conversion
 from vitesse_graph.mapping.notation import wants_e164
+from vitesse_graph.mapping.roles import offered_kinds, wished
 from vitesse_graph.mapping.sides import Side
 from vitesse_graph.mapping.words import kinds, relatedness, split_words
 
@@ -13,6 +14,8 @@ _NAME_NOTIONS = frozenset(("name", "full_name"))
 _NEEDS_COMPANY = frozenset(["currency", "type", "status", "language", "date", "unit", "quantity", "country"])
 JOIN_CONFIDENCE = 0.85
 SPLIT_PROBABILITY = 0.75
+_MOSTLY = 0.7
+"""An object so much of which repeats another is its echo, whatever else is in it."""
 
 
 def drop_lonely(dest: Side, chosen: dict[int, Choice]) -> dict[int, Choice]:
@@ -81,15 +84,27 @@ def drop_echoes(source: Side, dest: Side, chosen: dict[int, Choice]) -> dict[int
     dropped: set[int] = set()
     for parent, members in by_parent.items():
         repeats = [
-            surest[chosen[at].source, dest.terms[at].notion] > chosen[at].probability for at in members
+            surest[chosen[at].source, dest.terms[at].notion] > chosen[at].probability
+            and not _told_apart(source, dest, chosen[at].source, at)
+            for at in members
         ]
-        if parent not in ("", dest.root) and all(repeats):
+        if parent in ("", dest.root):
+            continue
+        if all(repeats):
             dropped.update(members)
+        elif sum(repeats) >= _MOSTLY * len(members) and sum(repeats) > 2:
+            dropped.update(at for at, repeated in zip(members, repeats, strict=True) if repeated)
     for at, choice in chosen.items():
         near = relatedness(source.terms[choice.source].notion, dest.terms[at].notion)
         if near < 0.2 and choice.source in well_placed and not dest.fields[at].required:
             dropped.add(at)
     return {at: choice for at, choice in chosen.items() if at not in dropped}
+
+
+def _told_apart(source: Side, dest: Side, s: int, d: int) -> bool:
+    """Whether one entry of the source's array can be taken for this field by what stands beside it."""
+    spare = len(source.fields[s].array_at) - len(dest.fields[d].array_at)
+    return spare > 0 and bool(offered_kinds(source, s) & wished(dest.terms[d]))
 
 
 def split_names(
@@ -166,6 +181,11 @@ def joined_name(
             p,
         ),
     )
+    if any(
+        f.parent == best and t.notion in _NAME_NOTIONS
+        for f, t in zip(source.fields, source.terms, strict=True)
+    ):
+        return None  # the object has a name of its own beside its parts
     nested = dest.terms[at].context[:1]
     if nested and "person" not in kinds(nested[0]) and (best not in beside or best == source.root):
         return None

@@ -229,6 +229,50 @@ def group_columns(source: Side, dest: Side, si: Ints, di: Ints, related: Floats)
     return columns
 
 
+def outer_column(source: Side, dest: Side, si: Ints, di: Ints, related: Floats) -> Floats:
+    """How well the object around the source's object suits the one around the destination's.
+
+    A share of the best that any source object has for it: of two addresses the one beside which
+    stand the name and the phone that the destination's object wants as well. 1 at the root.
+    """
+    outer_s, outer_d = _outers(source), _outers(dest)
+    near = np.flatnonzero(related >= 0.85)
+    if not len(near):
+        return np.ones(len(si))
+    suited: dict[tuple[int, int], set[int]] = {}
+    for s, d in zip(si[near].tolist(), di[near].tolist(), strict=True):
+        if dest.terms[d].notion in VAGUE:
+            continue
+        for there in outer_d[d]:
+            for here in outer_s[s]:
+                suited.setdefault((here, there), set()).add(d)
+    top: dict[int, int] = {}
+    for (_, there), fields in suited.items():
+        top[there] = max(top.get(there, 0), len(fields))
+    found = np.ones(len(si))
+    for at, (s, d) in enumerate(zip(si.tolist(), di.tolist(), strict=True)):
+        there = outer_d[d][-1] if outer_d[d] else -1
+        if there in top:
+            best = max((len(suited.get((here, there), ())) for here in outer_s[s]), default=0)
+            found[at] = best / top[there]
+    return found
+
+
+def _outers(side: Side) -> list[tuple[int, ...]]:
+    """For each field the objects that hold it or its object, the record itself left out; outermost last."""
+    numbers: dict[str, int] = {}
+    known: dict[str, tuple[int, ...]] = {}
+    found = []
+    for f in side.fields:
+        levels = known.get(f.parent)
+        if levels is None:
+            paths = [f.parent, f.parent.rpartition(".")[0]]
+            inside = [p for p in dict.fromkeys(paths) if p and p != side.root and len(p) > len(side.root)]
+            levels = known[f.parent] = tuple(numbers.setdefault(p, len(numbers)) for p in inside)
+        found.append(levels)
+    return found
+
+
 def _better_inside(
     source: Side,
     dest: Side,
@@ -262,4 +306,5 @@ def _array_of(parent: str) -> str:
 
 
 def _last_name(path: str) -> str:
+    path = path.removesuffix(".value")
     return "_".join(notions(plain_words(path.rpartition(".")[2].replace("[]", "")))) if path else ""

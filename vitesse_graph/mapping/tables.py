@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from vitesse_graph.mapping.schema import Field
 from vitesse_graph.mapping.words import lexicon_section, plain_words
 
 _QUOTED = re.compile(r"""[`"'“‘]([A-Za-z][A-Za-z0-9_\- ]{0,30})[`"'”’]""")
@@ -58,12 +59,22 @@ def likeness(value: Any, other: Any) -> float:
     return max(near, overlap)
 
 
-def value_table(source: list[Any], dest: list[Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Source value → destination value for every source value with a counterpart, and the values without."""
+def value_table(
+    source: list[Any],
+    dest: list[Any],
+    source_codes: dict[str, str] | None = None,
+    dest_codes: dict[str, str] | None = None,
+) -> tuple[dict[str, Any], list[Any]]:
+    """Source value → destination value for every source value with a counterpart, and the values without.
+
+    A value that is a code with a known meaning is compared by that meaning only.
+    """
     table: dict[str, Any] = {}
     left: list[Any] = []
+    meant = [(dest_codes or {}).get(str(other), other) for other in dest]
     for value in source:
-        ranked = sorted(((likeness(value, other), -at) for at, other in enumerate(dest)), reverse=True)
+        here = (source_codes or {}).get(str(value), value)
+        ranked = sorted(((likeness(here, other), -at) for at, other in enumerate(meant)), reverse=True)
         if ranked and ranked[0][0] >= 0.5:
             table[_key(value)] = dest[-ranked[0][1]]
         else:
@@ -83,6 +94,49 @@ def values_in_text(text: str) -> list[str]:
         return []
     found = list(dict.fromkeys(m.strip() for m in _QUOTED.findall(text)))
     return found[:30] if len(found) >= 2 else []
+
+
+_CODE_THEN_WORDS = re.compile(
+    r"[`*'\"]*\b([A-Z]{1,4}|[a-z]|\d{1,3})\b[`*'\"]*\s*\(([A-Za-z][A-Za-z /-]{1,30})\)"
+    r"|(?<![\w.])[`*'\"]*([A-Z]{1,3}|\d{1,3})[`*'\"]*\s*(?:=>|=|:|–|-|→|is|means|for)\s*"
+    r"[`*'\"]?([A-Za-z][A-Za-z /]{1,30}?)[`*'\"]?(?=\s*(?:[,;.|\n)]|$|\band\b|\bor\b|[`*'\"]*\d))"
+)
+
+
+@lru_cache(maxsize=4096)
+def codes_in_text(text: str) -> dict[str, str]:
+    """Codes that a description spells out: `M (Male), F (Female)`, `1 = Low, 2 = High`; {} below two."""
+    found: dict[str, str] = {}
+    for code, words, other, meaning in _CODE_THEN_WORDS.findall(text[:600]):
+        found.setdefault(code or other, (words or meaning).strip())
+    return found if 2 <= len(found) <= 30 else {}
+
+
+_YES_NO = re.compile(
+    r"""['"`]?\b(Y|Yes|true|1)\b['"`]?\s*"""
+    r"""(?:/|\bor\b|,|\||=\s*\w+\s*[,;]|\([^)]*\)\s*,?|if[^,.;]{1,40}[,;]|for[^,.;]{1,30}[,;])\s*"""
+    r"""(?:and\s+|or\s+)?['"`]?(N|No|false|0)\b""",
+    re.I,
+)
+
+
+@lru_cache(maxsize=4096)
+def _said_yes_no(text: str) -> tuple[str, str] | None:
+    said = _YES_NO.search(text[:200])
+    return (said[1], said[2]) if said else None
+
+
+def yes_no(f: Field) -> tuple[str, str] | None:
+    """The two words or digits by which a text or a number says yes and no (`Y`, `N`); None for other fields."""
+    if f.type not in ("string", "integer") or f.is_list:
+        return None
+    values = {str(v).casefold(): str(v) for v in f.place.enum or ()}
+    if values:
+        pairs = (("y", "n"), ("yes", "no"), ("true", "false"), ("1", "0"))
+        return next(((values[y], values[n]) for y, n in pairs if set(values) == {y, n}), None)
+    found = _said_yes_no(f.place.description)
+    digits = f.type == "integer"
+    return found if found is not None and (not digits or found[0].isdecimal()) else None
 
 
 def truth_of(value: Any, about: str) -> bool | None:

@@ -123,6 +123,11 @@ _WRAPPERS = frozenset(
         "identification",
         "reference",
         "merge",
+        "summary",
+        "pricing",
+        "overview",
+        "step",
+        "instruction",
     ]
 )
 _MARKUP = frozenset(
@@ -144,6 +149,22 @@ _MARKUP = frozenset(
         "string",
         "value",
         "local",
+        "kg",
+        "kilogram",
+        "gram",
+        "kgs",
+        "lb",
+        "lbs",
+        "pound",
+        "oz",
+        "ounce",
+        "cm",
+        "mm",
+        "inch",
+        "km",
+        "ms",
+        "millisecond",
+        "cent",
     ]
 )
 """How a value is written, not what it is about: `description_html`, `total_money`, `gender_code`."""
@@ -234,6 +255,8 @@ def _term(
         f.place.description
     ):
         notion = "external_id"
+    if leaf[1:] == ("id",) and leaf[0] in _CARRIED["id"] and f.type == "string" and f.place.format != "uuid":
+        notion, rest = leaf[0], ()  # `countryId`, a text: the country by its code
     if _is_reference(f, leaf):
         notion, rest = "id", tuple(leaf)
     context = [n for level in around[used:] for n in reversed(notions(_unwrapped(level)))]

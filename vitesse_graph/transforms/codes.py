@@ -96,7 +96,9 @@ _OTHER_NAMES = {
 
 
 def _country_transform(name: str, index: int, summary: str) -> None:
-    def build(unmatched: str = "error") -> Apply:
+    def build(unmatched: str = "error", source: str | None = None) -> Apply:
+        if source not in (None, *_COUNTRY_FORMS):
+            raise ValueError(f"source must be one of {', '.join(_COUNTRY_FORMS)}")
         if unmatched not in ("error", "keep", "skip"):
             raise ValueError("unmatched must be error, keep or skip")
 
@@ -111,17 +113,22 @@ def _country_transform(name: str, index: int, summary: str) -> None:
 
         return convert
 
-    back = "country_to_name" if index < 2 else "country_to_alpha2"
+    def back(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        source = params.get("source")  # a code and a name in, the same code out: only the row knows
+        return (f"country_to_{source}", {"source": own}) if source not in (None, own) else None
+
+    own = name.removeprefix("country_to_")
     transform(
         name,
         accepts=("string",),
         returns="string",
         summary=summary,
         builder=True,
-        inverse=lambda _: (back, {}),
+        inverse=back,
     )(build)
 
 
+_COUNTRY_FORMS = ("alpha2", "alpha3", "name")
 _country_transform("country_to_alpha2", 0, "a country's name or code → ISO 3166 alpha-2 (US)")
 _country_transform("country_to_alpha3", 1, "a country's name or code → ISO 3166 alpha-3 (USA)")
 _country_transform("country_to_name", 2, "a country's code → its English name")

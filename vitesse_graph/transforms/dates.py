@@ -163,6 +163,10 @@ transform(
 def _alias(
     name: str, source: str, target: str, summary: str, back: tuple[str, dict[str, Any]] | None
 ) -> None:
+    def inverse(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+        # In the same zones: midnight in Tokyo is another day in UTC.
+        return None if back is None else (back[0], {**params, **back[1]})
+
     def build(timezone: str | None = None, assume_timezone: str | None = None) -> Apply:
         return time_converter(source, target, timezone, assume_timezone)
 
@@ -172,7 +176,7 @@ def _alias(
         returns="integer" if target.startswith("unix") else "string",
         summary=summary,
         builder=True,
-        inverse=(lambda _: back) if back is not None else None,
+        inverse=inverse if back is not None else None,
     )(build)
 
 
@@ -206,3 +210,61 @@ _alias(
     ("convert_time", {"source": "iso8601", "target": "rfc2822"}),
 )
 _alias("rfc2822_to_date", "rfc2822", "date", "RFC 2822 date → day", None)
+
+
+_DAY_TOKENS = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "M": "%m", "D": "%d"}
+
+
+def _day_format(pattern: str) -> str:
+    """`DD.MM.YYYY` for strptime: year, month and day once each, and marks between them."""
+    pieces = re.findall(r"YYYY|MM?|DD?|[/. -]", pattern)
+    if "".join(pieces) != pattern or sorted(p[0] for p in pieces if p[0] in "YMD") != ["D", "M", "Y"]:
+        raise ValueError("pattern is made of YYYY, MM and DD, with / . - or a space between")
+    return "".join(_DAY_TOKENS.get(piece, piece) for piece in pieces)
+
+
+@transform(
+    "pattern_to_date",
+    accepts=("string",),
+    returns="string",
+    builder=True,
+    inverse=lambda params: ("date_to_pattern", dict(params)),
+)
+def pattern_to_date(pattern: str) -> Apply:
+    """a day in a stated notation (MM/DD/YYYY, DD.MM.YYYY, YYYYMMDD) → day (YYYY-MM-DD)"""
+    written = _day_format(pattern)
+
+    def read(value: Any) -> str:
+        text = _text(value)
+        try:
+            return datetime.strptime(text, written).date().isoformat()  # noqa: DTZ007
+        except ValueError:
+            raise TransformProblem("not a day in the stated notation") from None
+
+    return read
+
+
+@transform(
+    "date_to_pattern",
+    accepts=("string",),
+    returns="string",
+    builder=True,
+    inverse=lambda params: ("pattern_to_date", dict(params)),
+)
+def date_to_pattern(pattern: str) -> Apply:
+    """day (YYYY-MM-DD) → the day in a stated notation (MM/DD/YYYY, DD.MM.YYYY, YYYYMMDD)"""
+    _day_format(pattern)
+    pieces = re.findall(r"YYYY|MM?|DD?|[/. -]", pattern)
+
+    def write(value: Any) -> str:
+        day = _read_day(value, UTC)
+        parts = {
+            "YYYY": f"{day.year:04}",
+            "MM": f"{day.month:02}",
+            "DD": f"{day.day:02}",
+            "M": str(day.month),
+            "D": str(day.day),
+        }
+        return "".join(parts.get(piece, piece) for piece in pieces)
+
+    return write

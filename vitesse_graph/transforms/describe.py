@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from vitesse_graph.errors import MappingError
-from vitesse_graph.state.mapping import Transformation
+from vitesse_graph.state.mapping import Transformation, TransformType
 from vitesse_graph.transforms.registry import named
+from vitesse_graph.transforms.values import boolean_back
 
 _MAX_WORDS = 60
 
@@ -89,24 +90,53 @@ def inverse(transformation: Transformation) -> Transformation | None:
     )
 
 
-def _inverse_config(kind: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+def _inverse_config(kind: str, config: dict[str, Any]) -> tuple[TransformType, dict[str, Any]] | None:
     if kind in ("direct", "mapping"):
-        return kind, {}
+        return ("direct" if kind == "direct" else "mapping"), {}
     if kind == "parse":
+        if config.keys() & {"decimal_separator", "thousands_separator"}:
+            return None  # numbers are written plainly only
         return "stringify", {k: v for k, v in config.items() if k == "decimals"}
     if kind == "stringify":
-        return "parse", {}
-    if kind == "collect" and not config.keys() & {"item", "separator", "unique"}:
-        return "collect", {}
-    if kind == "custom" and "function" in config:
-        return _inverse_of_function(config)
+        return _TEXT_BACK[config.get("source_type", "number")]
+    if kind == "parse_bool":
+        found = boolean_back(config)
+        if found is not None and found[0] == "to_boolean":
+            return "parse_bool", found[1]
+        return None if found is None else ("custom", {"function": found[0], "params": found[1]})
+    if kind == "collect" and not config.keys() & {"separator", "unique"}:
+        return _inverse_of_list(config)
+    if kind == "custom":
+        return _inverse_of_steps(config)
     return None
 
 
-def _inverse_of_function(config: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+_TEXT_BACK: dict[str, tuple[TransformType, dict[str, Any]] | None] = {
+    "number": ("parse", {}),
+    "boolean": ("parse_bool", {}),
+    "object": None,  # JSON text is not read back
+}
+
+
+def _inverse_of_list(config: dict[str, Any]) -> tuple[TransformType, dict[str, Any]] | None:
+    if "item" not in config:
+        return "collect", {}
+    back = _inverse_of_step(config["item"])
+    return None if back is None else ("collect", {"item": back})
+
+
+def _inverse_of_steps(config: dict[str, Any]) -> tuple[TransformType, dict[str, Any]] | None:
+    steps = config.get("steps") or ([config] if "function" in config else [])
+    back = [_inverse_of_step(step) for step in reversed(steps)]
+    if not back or any(step is None for step in back):
+        return None
+    return ("custom", back[0] or {}) if len(back) == 1 else ("custom", {"steps": back})
+
+
+def _inverse_of_step(step: dict[str, Any]) -> dict[str, Any] | None:
     try:
-        entry = named(config["function"])
+        entry = named(step["function"])
     except MappingError:
         return None
-    back = entry.inverse(config.get("params") or {}) if entry.inverse is not None else None
-    return None if back is None else ("custom", {"function": back[0], "params": back[1]})
+    back = entry.inverse(step.get("params") or {}) if entry.inverse is not None else None
+    return None if back is None else {"function": back[0], "params": back[1]}

@@ -152,7 +152,11 @@ def _scaler(name: str, summary: str, power: int, inverse: str) -> None:
         summary=summary,
         many=True,
         builder=True,
-        inverse=lambda params: (inverse, {k: v for k, v in params.items() if k == "decimals"}),
+        inverse=lambda params: (
+            None
+            if params.get("absolute")  # the sign is gone
+            else (inverse, {k: v for k, v in params.items() if k == "decimals"})
+        ),
     )(build)
 
 
@@ -195,12 +199,30 @@ _scaler("minor_to_major", "minor units (cents) → decimal amount", -1, "major_t
 _scaler("major_to_minor", "decimal amount → minor units (cents)", 1, "minor_to_major")
 
 
-@transform("scale", accepts=("number", "integer", "string"), returns="number", builder=True)
-def scale(factor: str | float, decimals: int | None = None, rounding: str = "half_up") -> Apply:
-    """number × a fixed factor (seconds ↔ milliseconds, grams ↔ kilograms, share ↔ percent)."""
-    by = to_decimal(factor)
+def _scale_back(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    if params.get("decimals") is not None or to_decimal(params["factor"]) == 0:
+        return None  # rounded away
+    return "scale", {"factor": params.get("divisor", 1), "divisor": params["factor"]}
+
+
+@transform(
+    "scale",
+    accepts=("number", "integer", "string"),
+    returns="number",
+    builder=True,
+    inverse=_scale_back,
+)
+def scale(
+    factor: str | float, decimals: int | None = None, rounding: str = "half_up", divisor: str | float = 1
+) -> Apply:
+    """number × a fixed factor ÷ a fixed divisor (seconds ↔ hours, grams ↔ kilograms, share ↔ percent)."""
+    by, over = to_decimal(factor), to_decimal(divisor)
+    if over == 0:
+        raise ValueError("divisor must not be 0")
     round_to = rounder(decimals, rounding)
-    return lambda value: to_json_number(round_to(_CONTEXT.multiply(to_decimal(value), by)))
+    return lambda value: to_json_number(
+        round_to(_CONTEXT.divide(_CONTEXT.multiply(to_decimal(value), by), over))
+    )
 
 
 @transform("absolute", accepts=("number", "integer", "string"), returns="number")

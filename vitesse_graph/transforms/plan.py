@@ -18,7 +18,8 @@ Keys for every type
 
 `direct`, `mapping`   no further keys
 `parse`               to (number, integer), decimals, rounding, decimal_separator, thousands_separator
-`stringify`           decimals, rounding (numbers only)
+`stringify`           decimals, rounding (numbers only); source_type (number, boolean, object) says what
+                      came in, so that the inverse is known
 `parse_bool`          true_values, false_values, invert
 `collect`             item {"function", "params"} for each element; separator joins them into a text
 `custom`              function + params, or steps [{"function", "params"}, …] one after another,
@@ -51,7 +52,7 @@ TYPE_KEYS: dict[str, frozenset[str]] = {
     "direct": frozenset(),
     "mapping": frozenset(),
     "parse": frozenset(("to", "decimals", "rounding", "decimal_separator", "thousands_separator")),
-    "stringify": frozenset(("decimals", "rounding")),
+    "stringify": frozenset(("decimals", "rounding", "source_type")),
     "parse_bool": frozenset(("true_values", "false_values", "invert")),
     "collect": frozenset(("item",)),
     "custom": frozenset(("function", "params", "steps", "expression")),
@@ -186,9 +187,18 @@ def _build_simple(builder: Callable[..., Apply]) -> Callable[[dict[str, Any]], A
     return make
 
 
+def _text_writer(
+    decimals: int | None = None, rounding: str = "half_up", source_type: str = "number"
+) -> Apply:
+    if source_type not in ("number", "boolean", "object"):
+        raise ValueError("source_type must be number, boolean or object")
+    write: Apply = to_text(decimals, rounding)
+    return write
+
+
 _SIMPLE = {
     "parse": _build_simple(number_parser),
-    "stringify": _build_simple(to_text),
+    "stringify": _build_simple(_text_writer),
     "parse_bool": _build_simple(boolean_parser),
 }
 

@@ -83,10 +83,36 @@ def truncate(length: int) -> Apply:
     return lambda value: as_text(value)[:end]
 
 
-@transform("affix", accepts=("string",), returns="string", builder=True)
+@transform(
+    "affix",
+    accepts=("string",),
+    returns="string",
+    builder=True,
+    inverse=lambda params: ("strip_affix", dict(params)),
+)
 def affix(prefix: str = "", suffix: str = "") -> Apply:
     """text with something put before or after it"""
     return lambda value: f"{prefix}{as_text(value)}{suffix}"
+
+
+@transform(
+    "strip_affix",
+    accepts=("string",),
+    returns="string",
+    builder=True,
+    inverse=lambda params: ("affix", dict(params)),
+)
+def strip_affix(prefix: str = "", suffix: str = "") -> Apply:
+    """text without what stands before or after it; refused where that is not there"""
+
+    def strip(value: Any) -> str:
+        text = as_text(value)
+        fits = text.startswith(prefix) and text.endswith(suffix)
+        if not fits or len(text) < len(prefix) + len(suffix):
+            raise TransformProblem("not a text with the stated beginning and end")
+        return text[len(prefix) : len(text) - len(suffix)]
+
+    return strip
 
 
 @transform("join", accepts=("any",), returns="string", many=True, whole=True, builder=True)

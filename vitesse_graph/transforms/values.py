@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from vitesse_graph.transforms.registry import Apply, transform
@@ -48,20 +49,38 @@ def _fold(value: Any) -> str:
 
 def _enum_inverse(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     table = params.get("table") or {}
-    if len(set(map(str, table.values()))) != len(table):
+    if len({_fold(v) for v in table.values()}) != len(table):
         return None  # two source values became one
-    return "enum_map", {"table": {str(v): k for k, v in table.items()}}
+    if params.get("unmatched", "error") in ("otherwise", "skip"):
+        return None  # so did all that the table does not hold
+    typed = _KEY_TYPES[params.get("keys", "string")]
+    back = {as_text(v): typed(k) for k, v in table.items()}
+    kept = {"unmatched": "keep"} if params.get("unmatched") == "keep" else {}
+    return "enum_map", {"table": back, **kept}
+
+
+_KEY_TYPES: dict[str, Callable[[str], Any]] = {
+    "string": str,
+    "integer": int,
+    "number": float,
+    "boolean": lambda key: key == "true",
+}
 
 
 @transform("enum_map", returns="any", builder=True, inverse=_enum_inverse)
-def enum_map(table: dict[str, Any], unmatched: str = "error", otherwise: Any = None) -> Apply:
+def enum_map(
+    table: dict[str, Any], unmatched: str = "error", otherwise: Any = None, keys: str = "string"
+) -> Apply:
     """one value of a table for another (compared without regard to case)
 
-    `unmatched` says what a value outside the table becomes: `error`, `keep` (itself), `skip`
+    `keys` is the JSON type of the values that come in, which a table in JSON cannot show: the
+    inverse gives it back. `unmatched` says what a value outside the table becomes: `error`, `keep` (itself), `skip`
     (nothing), or `otherwise` (the value given there).
     """
     if not isinstance(table, dict) or unmatched not in ("error", "keep", "skip", "otherwise"):
         raise ValueError("needs a table, and unmatched among error, keep, skip, otherwise")
+    if keys not in _KEY_TYPES:
+        raise ValueError(f"keys must be one of {', '.join(_KEY_TYPES)}")
     exact = {_fold(key): result for key, result in table.items()}
 
     def look_up(value: Any) -> Any:
@@ -75,7 +94,31 @@ def enum_map(table: dict[str, Any], unmatched: str = "error", otherwise: Any = N
     return look_up
 
 
-@transform("bool_to_enum", accepts=("boolean", "string"), returns="any", builder=True)
+def _two_values_back(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    if _fold(params["true"]) == _fold(params["false"]):
+        return None
+    return "to_boolean", {"true_values": [params["true"]], "false_values": [params["false"]]}
+
+
+def boolean_back(params: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """What undoes `to_boolean` and `parse_bool`: only where one word means true and one means false."""
+    yes, no = params.get("true_values"), params.get("false_values")
+    if yes is None and no is None:
+        # Booleans themselves come back; of several words for true nobody knows which it was.
+        return ("to_boolean", {"invert": True}) if params.get("invert") else None
+    if not (isinstance(yes, list) and isinstance(no, list) and len(yes) == len(no) == 1):
+        return None
+    true, false = (no[0], yes[0]) if params.get("invert") else (yes[0], no[0])
+    return "bool_to_enum", {"true": true, "false": false}
+
+
+@transform(
+    "bool_to_enum",
+    accepts=("boolean", "string"),
+    returns="any",
+    builder=True,
+    inverse=_two_values_back,
+)
 def bool_to_enum(true: Any, false: Any) -> Apply:
     """true and false → two values"""
     parse = boolean_parser()
@@ -145,4 +188,5 @@ transform(
     returns="boolean",
     summary="words or 1/0 → true or false (what `parse_bool` does, for elements and steps)",
     builder=True,
+    inverse=boolean_back,
 )(boolean_parser)

@@ -22,7 +22,7 @@ def sample(field):
         return "Mon, 16 Aug 2010 03:45:01 +0000"
     if field.type == "string" and field.path.lower().endswith(("_at", "date", "time")):
         return VALUES["date"] if field.path.lower().endswith("date") else VALUES["date-time"]
-    if field.type == "string" and field.path.lower().endswith(("quantity", "amount", "price")):
+    if field.type == "string" and field.path.lower().endswith(("quantity", "amount", "price", "percentage")):
         return "12.50"
     plain = {"string": VALUES.get(field.format, "en"), "integer": 1710667613, "number": 12.5, "boolean": True}
     return plain.get(field.type, ["a", "b"] if field.type == "array" else {})

@@ -156,7 +156,7 @@ INVERTIBLE = [
     ("date_to_unix", {}, "2024-02-29"),
     ("convert_time", {"source": "rfc2822", "target": "unix_seconds"}, "Mon, 16 Aug 2010 03:45:01 +0000"),
     ("negate", {}, 5),
-    ("country_to_alpha2", {}, "Germany"),
+    ("country_to_alpha2", {"source": "name"}, "Germany"),
     ("enum_map", {"table": {"open": "new", "closed": "solved"}}, "open"),
     ("wrap", {}, "a"),
     ("text_to_html", {}, "plain text"),

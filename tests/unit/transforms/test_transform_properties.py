@@ -15,6 +15,8 @@ PARAMS = {
     "bool_to_enum": {"true": "a", "false": "b"},
     "constant": {"value": 1},
     "convert_time": {"source": "iso8601", "target": "unix_seconds"},
+    "date_to_pattern": {"pattern": "MM/DD/YYYY"},
+    "pattern_to_date": {"pattern": "YYYYMMDD"},
     "enum_map": {"table": {"a": "b"}, "unmatched": "keep"},
     "pick": {"fields": ["a"]},
     "scale": {"factor": "0.5"},
