@@ -25,7 +25,7 @@ from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
 from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
-from vitesse_graph.sandbox.paging import BadPosition, cut, next_url
+from vitesse_graph.sandbox.paging import BadPosition, cut, next_url, range_start
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
 from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
@@ -286,6 +286,8 @@ class Effects:
         pagination = operation.endpoint.pagination
         in_body = pagination is not None and pagination.params_in == "body"
         given = request.body if in_body and isinstance(request.body, dict) else request.given
+        if pagination is not None and pagination.params_in == "header":
+            given = range_start(request.headers, pagination.params)
         rows = self._selected(request, collection)
         try:
             page = cut(pagination, given, rows)

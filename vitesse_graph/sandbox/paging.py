@@ -74,11 +74,21 @@ def _start(pagination: Pagination, given: Mapping[str, Any], entries: list[Entry
         if pagination.style == "page":
             return max(0, _whole(name, value) - pagination.first_page) * size
         if pagination.style == "offset":
-            return max(0, _whole(name, value))
+            return max(0, _whole(name, value) - pagination.first_offset)
         if pagination.style == "timestamp":
             return 0  # the filters have cut away what is older
         return _after(pagination, name, value, entries, size)
     return 0
+
+
+def range_start(headers: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The first record that a `Range: items=20-39` header asks for, under the header's name."""
+    found = {}
+    for name in names:
+        first = headers.get(name.lower(), "").rpartition("=")[2].partition("-")[0].strip()
+        if first:
+            found[name] = first
+    return found
 
 
 def _whole(name: str, value: Any) -> int:
@@ -116,7 +126,7 @@ def _token(
     if pagination.style == "page":
         return str(start // size + pagination.first_page + 1)
     if pagination.style == "offset":
-        return str(stop)
+        return str(stop + pagination.first_offset)
     if pagination.style == "link_header":
         name = pagination.params[0] if pagination.params else "page"
         return (
