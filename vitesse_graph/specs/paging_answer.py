@@ -39,6 +39,7 @@ class AnswerReader:
     def __init__(self, flattener: Flattener, response: Any, items_at: str) -> None:
         self._flattener = flattener
         self.properties = self._deep(response) if items_at else {}
+        self._records = squash(items_at.rpartition(".")[2])
         self._levels = list(self._along(items_at))
 
     def next(self) -> Next | None:
@@ -57,7 +58,8 @@ class AnswerReader:
         return self._named(HAS_MORE, "boolean")
 
     def total(self) -> str | None:
-        return self._named(TOTAL, "integer")
+        """How many records there are in all, also as `total_transactions` beside `transactions`."""
+        return self._named((*TOTAL, f"total{self._records}", f"{self._records}total"), "integer")
 
     def echoed(self, names: Iterable[str]) -> Next | None:
         """A text that is called exactly as the parameter it is for (`Marker`, `offset`)."""
