@@ -25,7 +25,7 @@ from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
 from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
-from vitesse_graph.sandbox.paging import BadPosition, cut, next_url, range_start
+from vitesse_graph.sandbox.paging import BadPosition, carry_token, cut, next_url, range_start
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
 from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
@@ -316,6 +316,8 @@ class Effects:
             and "link" in (pagination.style + str(pagination.next_from)).lower()
         ):
             reply.headers.append(("link", f'<{link}>; rel="next"'))
+        if pagination is not None:
+            carry_token(reply.headers, pagination, page)
         return reply
 
     def _is_sound(self, operation: Operation, reply: Reply) -> bool:

@@ -20,6 +20,8 @@ from vitesse_graph.state.api_spec import Pagination
 _DEFAULT_SIZE = 20
 _LARGEST = 500
 _MARK = "v1:"
+_UNNAMED = "page"
+"""The parameter in our addresses of next pages, where the API declares none."""
 
 
 class BadPosition(ValueError):
@@ -67,7 +69,7 @@ def _size(pagination: Pagination, given: Mapping[str, Any]) -> int:
 
 
 def _start(pagination: Pagination, given: Mapping[str, Any], entries: list[Entry], size: int) -> int:
-    for name in pagination.params:
+    for name in pagination.params or [_UNNAMED]:
         value = _param(given, name)
         if value in (None, ""):
             continue
@@ -128,7 +130,7 @@ def _token(
     if pagination.style == "offset":
         return str(stop + pagination.first_offset)
     if pagination.style == "link_header":
-        name = pagination.params[0] if pagination.params else "page"
+        name = pagination.params[0] if pagination.params else _UNNAMED
         return (
             encode(stop)
             if "cursor" in name or "after" in name
@@ -159,6 +161,16 @@ def next_url(
     pagination: Pagination, base: str, path: str, query: Sequence[tuple[str, str]], token: str
 ) -> str:
     """The address of the next page: the same request with the position moved."""
-    name = pagination.params[0] if pagination.params else "page"
+    name = pagination.params[0] if pagination.params else _UNNAMED
     kept = [(key, value) for key, value in query if key != name]
     return f"{base}{path}?{urlencode([*kept, (name, token)])}"
+
+
+def carry_token(headers: list[tuple[str, str]], pagination: Pagination, page: Page) -> None:
+    """Puts the next position in the header that the API names for it; after the last page the header is not there."""
+    name = (pagination.next_from or "").removeprefix("header:").lower()
+    if name == "link" or not (pagination.next_from or "").startswith("header:"):
+        return
+    headers[:] = [one for one in headers if one[0].lower() != name]
+    if page.next_token is not None:
+        headers.append((name, page.next_token))

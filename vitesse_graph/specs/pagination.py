@@ -124,6 +124,8 @@ def detect(
         if part is not None:
             parts.setdefault(part, []).append(knob)
     _demote_switched(parts, knobs)
+    if "cursor" in parts:  # a token comes before `since_id`, which is a filter as well
+        parts["cursor"].sort(key=lambda k: squash(k.name) in BY_RECORD)
     answer = AnswerReader(flattener, response, items_at)
     following = answer.next() or answer.echoed(k.name for k in parts.get("cursor", []))
     _promote_token(parts, following, answer)

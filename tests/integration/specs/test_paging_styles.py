@@ -35,7 +35,18 @@ async def _client(side: SourceSide) -> AsyncIterator[ApiClient]:
     async with open_session(AddressPolicy(allow_loopback=True), 2) as session:
         credentials = Credentials(headers={"X-Token": "t"})
         limiter = Limiter(None, asyncio.get_running_loop().time)
-        yield ApiClient(side, session, StaticAuth(credentials), limiter, redactor=Redactor())
+        yield ApiClient(
+            side, session, StaticAuth(credentials), limiter, redactor=Redactor(), patience_seconds=3.0
+        )
+
+
+def _required(style: VendorStyle) -> dict[str, str]:
+    parameters = style.document().operation(style.key).parameters
+    return {
+        p.name: "x"
+        for p in parameters
+        if p.required and p.location == "query" and p.json_schema.get("type") == "string"
+    }
 
 
 async def _read(style: VendorStyle, url: str, pagination: Pagination | None = None) -> list[Any]:
@@ -49,6 +60,7 @@ async def _read(style: VendorStyle, url: str, pagination: Pagination | None = No
         method=shape.endpoint.method,
         path=shape.endpoint.path,
         headers=headers,
+        query=_required(style),
         path_params=dict.fromkeys(names, "one"),
     )
     side = SourceSide(
@@ -220,12 +232,12 @@ async def test_the_sandbox_pages_as_the_vendor_does(title: str) -> None:
         url = await ready
         paging = document.source_shape(style.key).endpoint.pagination
         assert paging is not None
-        small = paging.model_copy(update={"max_page_size": SIZE, "default_page_size": SIZE})
+        small = paging.model_copy(update={"max_page_size": 5, "default_page_size": 5})
         records = await _read(style, url, small)
     finally:
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
     shown = sandbox.shown(style.key)
-    assert len(shown) >= TOTAL
+    assert len(shown) > 5
     assert records == shown
     assert sandbox.stats.requests >= 2
