@@ -30,11 +30,11 @@ from vitesse_graph.sandbox.places import locate_record, read_path, write_path
 from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
 from vitesse_graph.sandbox.store import Collection, Entry
-from vitesse_graph.state.api_spec import DestShape, Incremental
+from vitesse_graph.state.api_spec import DestShape, Incremental, Pagination
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, RecordGenerator
 from vitesse_graph.synthetic.contract import is_marked
-from vitesse_graph.synthetic.schemas import at_path, steps
+from vitesse_graph.synthetic.schemas import at_path, flatten, steps, types_of
 
 _SCOPED_RECORDS = 10
 _MAX_SCOPES = 2_000
@@ -290,7 +290,7 @@ class Effects:
             given = range_start(request.headers, pagination.params)
         rows = self._selected(request, collection)
         try:
-            page = cut(pagination, given, rows)
+            page = cut(pagination, given, rows, is_numeric=_has_numeric_positions(operation, pagination))
         except BadPosition as error:
             return self.refuse(operation, operation.refusal_status, str(error))
         rendered = [orjson.Fragment(self._view(request, items, entry)) for entry in page.entries]
@@ -514,6 +514,19 @@ _PAGE_WORDS = ("limit", "page", "per_page", "page_size", "pageSize", "offset", "
 def _hide(record: Any, model: RecordModel) -> None:
     for name in model.unshown:
         record.pop(name, None)
+
+
+def _has_numeric_positions(operation: Operation, pagination: Pagination | None) -> bool:
+    """Whether the next position is declared as a number, where it is given or where it is taken."""
+    if pagination is None or pagination.style != "cursor":
+        return False
+    places = [
+        p.parameter.json_schema for p in operation.parameters if p.parameter.name in pagination.params[:1]
+    ]
+    root = operation.success.schema
+    if pagination.next_from and not pagination.next_from.startswith(("header:", "last_item:")):
+        places.append(flatten(at_path(root, pagination.next_from, root) or {}, root))
+    return any({"integer", "number"} & set(types_of(place)) for place in places)
 
 
 def _seeded_draw(seed: str) -> Draw:

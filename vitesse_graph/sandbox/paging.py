@@ -39,8 +39,13 @@ class Page:
     previous_token: str | None = None
 
 
-def cut(pagination: Pagination | None, given: Mapping[str, Any], entries: list[Entry]) -> Page:
-    """The page that the request's parameters (query or body) ask for. Raises BadPosition."""
+def cut(
+    pagination: Pagination | None, given: Mapping[str, Any], entries: list[Entry], *, is_numeric: bool = False
+) -> Page:
+    """The page that the request's parameters (query or body) ask for. Raises BadPosition.
+
+    `is_numeric`: the API declares its positions as numbers.
+    """
     if pagination is None or pagination.style == "none":
         return Page(entries, len(entries), None, len(entries))
     size = _size(pagination, given)
@@ -48,6 +53,8 @@ def cut(pagination: Pagination | None, given: Mapping[str, Any], entries: list[E
     stop = min(start + size, len(entries))
     page = entries[start:stop]
     token = _token(pagination, given, entries, start, stop, size) if stop < len(entries) else None
+    if is_numeric and token is not None and decode(token) is not None:
+        token = str(stop)
     return Page(page, len(entries), token, size)
 
 
@@ -106,13 +113,16 @@ def _after(pagination: Pagination, name: str, value: Any, entries: list[Entry], 
     position = decode(text)
     if position is not None:
         return position
+    if text.isdigit() and not _by_item(pagination) and pagination.style == "cursor":
+        return int(text)  # a list whose positions are numbers
     if pagination.style == "link_header" and text.isdigit():
         return max(0, int(text) - pagination.first_page) * size
     field = (pagination.next_from or "").removeprefix("last_item:") if _by_item(pagination) else None
     for index, entry in enumerate(entries):
         if entry.id == text or (field and str(read_path(entry.record, field)) == text):
             # `ending_before` and its like walk backwards: the page that ends before the record.
-            return max(0, index - size) if "before" in name else index + 1
+            is_back = "before" in name and name != pagination.params[0]
+            return max(0, index - size) if is_back else index + 1
     if pagination.params_in == "body":
         return 0  # search bodies demand a position of the first call too; any will do
     raise BadPosition(f"{name}: is not a position of this list")

@@ -73,7 +73,12 @@ class Indexer:
             path=raw.path,
             operation_id=operation_id if type(operation_id) is str else None,
             summary=text or _first_sentence(reader.resolver.text(operation.get("description"))),
-            role=role(raw, has_list=records is not None, has_body=bool(bodies)),
+            role=role(
+                raw,
+                has_list=records is not None,
+                has_body=bool(bodies),
+                pages_in_body=pagination is not None and pagination.params_in == "body",
+            ),
             resource=noun,
             deprecated=operation.get("deprecated") is True,
             auth=auth,

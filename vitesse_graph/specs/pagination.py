@@ -59,6 +59,8 @@ def part_of(knob: Knob) -> Part | None:
     kind = knob.schema.get("type")
     if kind == "boolean" or (kind == "array" and name != "searchafter"):
         return None
+    if name == "per" and kind not in ("integer", "number"):
+        return None  # `per=day`
     if name == "token" and (SECRET.search(knob.description) or not PAGING.search(knob.description)):
         return None  # far more often a credential than a position
     if part == "offset" and kind == "string" and OPAQUE.search(knob.description):
@@ -131,6 +133,8 @@ def detect(
     _promote_token(parts, following, answer)
     if following is None or not following.is_sure:
         following = answer.echoed(k.name for k in parts.get("cursor", [])) or following
+    if following is None and parts.get("cursor"):
+        following = answer.next(may_be_number=True)
     has_link_header = any(squash(name) == "link" for name in headers)
     fields: dict[str, Any] = {
         "items_at": items_at,
@@ -146,12 +150,24 @@ def detect(
         fields |= source or _by_record(parts["cursor"][0], flattener, item, id_field)
     elif parts.get("page") or parts.get("offset"):
         fields |= _counted(parts, following, has_link_header)
+    elif backwards := _backwards(parts, following, id_field) if not has_link_header else {}:
+        fields |= backwards
     elif has_link_header:
         fields |= {"style": "link_header", **_link(following, has_link_header)}
     elif following is not None and (following.is_url or squash(following.at).endswith(VAGUE)):
         # No parameter could carry it: then what stands under `next` is followed as it is.
         fields |= {"style": "cursor", "next_from": following.at, "next_is_url": True}
     return Pagination(**fields)
+
+
+def _backwards(parts: dict[Part, list[Knob]], following: Next | None, id_field: str | None) -> dict[str, Any]:
+    """A list with the newest first and nothing but `before` the id of a record to go on by."""
+    for knob in parts.get("back", []) if following is None and id_field is not None else ():
+        if squash(knob.name) in ("maxid", "beforeid") or re.search(
+            r"\bids?\b", knob.description, re.IGNORECASE
+        ):
+            return {"style": "cursor", "params": [knob.name], "next_from": f"last_item:{id_field}"}
+    return {}
 
 
 def _counted(parts: dict[Part, list[Knob]], following: Next | None, has_link_header: bool) -> dict[str, Any]:
@@ -172,7 +188,8 @@ def _promote_token(parts: dict[Part, list[Knob]], following: Next | None, answer
     if not counted or parts.get("cursor") or parts.get("page") or counted[0].schema.get("type") != "string":
         return
     if following is not None and following.is_sure:
-        is_token = not following.is_url
+        is_vague = squash(following.at.rpartition(".")[2]) in VAGUE
+        is_token = not following.is_url and not (is_vague and answer.total())
     else:
         is_token = answer.echoed([counted[0].name]) is not None
     if is_token:

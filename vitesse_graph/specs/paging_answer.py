@@ -39,11 +39,16 @@ class AnswerReader:
     def __init__(self, flattener: Flattener, response: Any, items_at: str) -> None:
         self._flattener = flattener
         self.properties = self._deep(response) if items_at else {}
+        self._numbers: tuple[str, ...] = ()
         self._records = squash(items_at.rpartition(".")[2])
         self._levels = list(self._along(items_at))
 
-    def next(self) -> Next | None:
-        """The next position; the outermost envelope is asked first."""
+    def next(self, *, may_be_number: bool = False) -> Next | None:
+        """The next position; the outermost envelope is asked first.
+
+        `next` as a number is most often the next page's, and taken only where a cursor is asked for.
+        """
+        self._numbers = () if may_be_number else ("integer", "number")
         for prefix, properties in self._levels:
             found = self._next_in(properties, prefix)
             if found is not None:
@@ -64,10 +69,12 @@ class AnswerReader:
     def echoed(self, names: Iterable[str]) -> Next | None:
         """A text that is called exactly as the parameter it is for (`Marker`, `offset`)."""
         called = {squash(name) for name in names}
-        for prefix, properties in self._levels:
-            for name, child in properties.items():
-                if squash(name) in called and self._flattener.type_of(child) == "string":
-                    return Next(f"{prefix}{name}", is_url=False)
+        for prefix, properties in self._levels if called else ():
+            holders = [(f"{prefix}{name}.", self._deep(child)) for name, child in self._holders(properties)]
+            for place, inner in ((prefix, properties), *holders):
+                for name, child in inner.items():
+                    if squash(name) in called and self._flattener.type_of(child) == "string":
+                        return Next(f"{place}{name}", is_url=False)
         return None
 
     def _along(self, items_at: str) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -120,12 +127,13 @@ class AnswerReader:
             return Next(f"{prefix}{name}", is_url=False)
         in_next = holder.endswith(("next", "nextpage"))
         if short in ("after", "startingafter", "offset", "token", "cursor") and (
-            in_next or (short == "after" and holder.endswith(("cursors", "paging", "pagination", "page")))
+            in_next
+            or (short == "after" and holder.endswith(("cursors", "cursor", "paging", "pagination", "page")))
         ):
             return Next(f"{prefix}{name}", is_url=False)
         if short in NEXT_URLS or (short in TARGETS and in_next):
             return Next(f"{prefix}{name}", is_url=True)
-        if short in VAGUE and kind not in ("integer", "number"):
+        if short in VAGUE and kind not in self._numbers:
             return Next(f"{prefix}{name}", is_url=self._is_url(child, prefix))
         return None
 

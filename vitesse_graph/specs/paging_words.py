@@ -20,7 +20,7 @@ NAMES: dict[Part, tuple[str, ...]] = {
     ),
     "back": (
         "before", "endingbefore", "beforecursor", "pagebefore", "previouscursor", "prevcursor", "endbefore", "beforeid",
-        "prevpagetoken", "previouspagetoken",
+        "prevpagetoken", "previouspagetoken", "maxid",
     ),
     "offset": (
         "offset", "skip", "pageoffset", "startat", "startindex", "startoffset", "startingindex", "startposition",
@@ -37,7 +37,7 @@ NAMES: dict[Part, tuple[str, ...]] = {
         "numresults", "resultsperpage", "itemsperpage", "recordsperpage", "pagecount", "maxitems", "maxpagesize",
         "maxrecords", "batchsize", "results", "max", "num", "fetchlimit", "sysparmlimit", "maxcount", "maximumresults",
         "maxentries", "maxkeys", "limitpagelength", "resultrecordcount", "resultlimit", "rowlimit", "recordlimit",
-        "numberofresults", "pagelength", "pglen", "maxlimit", "numitems", "rowcount",
+        "numberofresults", "pagelength", "pglen", "per", "maxlimit", "numitems", "rowcount",
     ),
 }  # fmt: skip
 SIZE_ORDER = {name: i for i, name in enumerate(NAMES["size"])}
@@ -75,11 +75,11 @@ HOLDERS = (
     "paging", "pagination", "links", "meta", "metadata", "cursors", "next", "nextpage", "pages", "page", "pageinfo",
     "responsemetadata", "cursor", "listmetadata", "responsemeta", "paginginfo", "data",
     "additionaldata", "result", "response", "d", "listinfo", "resultinfo", "pager", "paginationinfo", "payload",
-    "paginationmeta", "paginationmetadata", "pagingmetadata", "resultset", "pagedata", "navigation", "summary",
+    "paginationmeta", "paginationmetadata", "pagingmetadata", "resultset", "pagedata", "navigation", "summary", "records",
 )  # fmt: skip
 HAS_MORE = (
     "hasmore", "hasmoreitems", "moreavailable", "moreitemsincollection", "hasnext", "hasnextpage", "hasmorepages",
-    "hasmoreresults", "more", "morerecords", "istruncated", "hasmoredata", "hasmorerecords", "nextpageexists",
+    "hasmoreresults", "more", "morerecords", "istruncated", "hasmoredata", "hasmorerecords", "moredataavailable", "ismore", "nextpageexists",
 )  # fmt: skip
 ANNOUNCING = frozenset({*NEXT_VALUES, *NEXT_URLS, *HAS_MORE, "next", "nextpage", "pagelen"}) - {
     "more",
@@ -88,7 +88,7 @@ ANNOUNCING = frozenset({*NEXT_VALUES, *NEXT_URLS, *HAS_MORE, "next", "nextpage",
 TOTAL = (
     "total", "totalcount", "totalresults", "totalitems", "totalrecords", "totalsize", "totalelements", "itemcount",
     "odatacount", "totalentries", "totalnumberofresults", "totalhits", "recordstotal", "totalrows", "totalresultscount",
-    "totalnumberofrecords", "fullcount", "totalnumber",
+    "totalnumberofrecords", "fullcount", "totalnumber", "itemstotal",
 )  # fmt: skip
 LINKS = frozenset({"link", "links"})
 """Arrays of links of which one may lead to the next page."""
@@ -111,7 +111,7 @@ FROM_ONE = re.compile(
 )
 _NUMBER = r"[:\s`*'\"]*([1-9][0-9]{0,2}(?:,[0-9]{3})+|[1-9][0-9]{0,4})\b"
 MAXIMUM = re.compile(
-    r"\b(?:max(?:imum)?(?: (?:is|of|value|allowed|page size|number|results?|items?|records?|limit|per page))*|up to"
+    r"\b(?:max(?:imum)?(?: (?:and|default|is|of|value|allowed|page size|number|results?|items?|records?|limit|per page))*|up to"
     r"(?: a maximum of)?|at most|between (?:0|1|one) and|(?:0|1) to|(?:range|value)[^.\n]{0,20}\b(?:0|1)\s*(?:[-–]|to|\.\.\.?)"
     r"|[01]\s*[-–]|no more than|not more than|limited to|larger than|greater than|(?:less|lower) than or equal to|exceeds?"
     r"|<=|≤)" + _NUMBER

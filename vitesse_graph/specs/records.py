@@ -93,14 +93,16 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
 def _in_wrapper(
     flattener: Flattener, properties: dict[str, Any], noun: str, prefix: str, depth: int
 ) -> Records | None:
-    """Records inside `data`, `response`, `_embedded` and the like."""
+    """Records inside `data`, `response`, `_embedded` and the like; an array there that no table knows comes last."""
+    unknown: Records | None = None
     for name in _wrappers(properties):
         inner = properties[name]
         if flattener.type_of(inner) in ("object", ""):
             found = _find(flattener, inner, noun, prefix + name, depth + 1)
             if found is not None and (found.is_usual or found.by_noun or "embedded" in name):
                 return Records(found.at, found.item, is_usual=True, by_noun=found.by_noun)
-    return None
+            unknown = unknown or found
+    return unknown
 
 
 def _in_named(
@@ -109,9 +111,9 @@ def _in_named(
     """Records in an object that no table knows: called like the noun (`products.edges`), or holding an array that is (`QueryResponse.Invoice`)."""
     last = stems(noun)[-1:]
     for name, child in list(properties.items())[:_MOST_UNKNOWN]:
-        if not last or squash(name) in _BESIDE or flattener.type_of(child) != "object":
+        if not last or flattener.type_of(child) != "object":
             continue
-        is_named = stems(name)[-1:] == last
+        is_named = stems(name)[-1:] == last and squash(name) not in _BESIDE
         if not is_named and depth > 0:
             continue
         found = _find(flattener, child, noun, prefix + name, 2 if not is_named else depth + 1)

@@ -61,7 +61,7 @@ async def _read(style: VendorStyle, url: str, pagination: Pagination | None = No
         path=shape.endpoint.path,
         headers=headers,
         query=_required(style),
-        path_params=dict.fromkeys(names, "one"),
+        path_params=dict.fromkeys(names, "1"),
     )
     side = SourceSide(
         api_name=style.title, base_url=url, read=call, pagination=paging, id_field=shape.id_field
@@ -240,4 +240,4 @@ async def test_the_sandbox_pages_as_the_vendor_does(title: str) -> None:
     shown = sandbox.shown(style.key)
     assert len(shown) > 5
     assert records == shown
-    assert sandbox.stats.requests >= 2
+    assert sandbox.stats.requests >= 2 or not paging.page_size_param
