@@ -112,19 +112,13 @@ def _parse_json(data: bytes, name: str, findings: Findings, max_bytes: int) -> A
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _parse_odd_json(data, name, findings, max_bytes, error)
-    keys = _PATH_KEY.findall(data, *_around_paths(data))
+    # A search from behind for the end of `paths` would cost more than looking through what follows them.
+    keys = _PATH_KEY.findall(data, max(data.find(b'"paths"'), 0))
     if type(tree) is dict and type(tree.get("paths")) is dict and len(keys) < len(tree["paths"]):
         keys = _PATH_KEY.findall(data)
     if len(keys) != len(set(keys)):
         tree = _merge_duplicate_paths(data, tree, findings)
     return tree
-
-
-def _around_paths(data: bytes) -> tuple[int, int]:
-    """Where `paths` may stand: from its key on, up to the last other big member behind it."""
-    start = max(data.find(b'"paths"'), 0)
-    behind = [p for word in (b'"components"', b'"definitions"') if (p := data.rfind(word)) > start]
-    return start, max(behind, default=len(data))
 
 
 def _merge_duplicate_paths(data: bytes, tree: Any, findings: Findings) -> Any:
