@@ -30,10 +30,19 @@ _COUNT = r"(?<![\d.,])(?P<count>\d{1,3}(?:,\d{3}){1,3}|\d{1,9}(?:\.\d{1,6})?)"
 _SHORT = re.compile(_COUNT + r"\s*(?:r|req|requests?|calls?)?\s*/\s*" + _UNIT, re.IGNORECASE)
 _PER = re.compile(
     _COUNT + r"\s+(?:api\s+|http\s+)?(?:requests?|calls?|queries|hits|times|messages|uploads|operations)"
+    r"(?:\s+(?:can|may|will)\s+be\s+(?:made|sent))?"
     r"(?:\s+(?:per|for each|by)\s+(?!second|minute|hour|day)[\w -]{1,40}?)?"
-    r"\s*(?:per|every|each|a|an|in a|in an|within|in|/)\s+(?:period of\s+)?" + _UNIT,
+    r"\s*(?:per|every|each|an?|in an?|in any|within|in|/)\s+(?:(?:period of|rolling|one|an?|any)\s+)?"
+    + _UNIT,
     re.IGNORECASE,
 )
+_BARE = re.compile(
+    r"\b(?:requests|calls|traffic|clients?|rates?|limits?|usage)\b[^.\n]{0,60}?\b(?:limited|throttled|restricted|capped|limit)\s+"
+    r"(?:to|of|at|is)\s+" + _COUNT + r"\s+(?:per|every|an?)\s+" + _UNIT,
+    re.IGNORECASE,
+)
+"""`Requests are limited to 3,600 per hour`: what is counted stands before."""
+_ABBREVIATED = re.compile(_COUNT + r"\s*(?P<abbreviation>QPS|RPS|TPS|QPM|RPM|RPH)\b")
 _TIMES = re.compile(
     r"\b(?P<word>once|twice|three times)\b(?:\s+per\s+\w+)?\s+(?:in|per|every|within|each)\s+(?:a|an|any)?\s*"
     + _UNIT,
@@ -48,17 +57,25 @@ _TABLE = re.compile(
 _WORDS = {"once": 1.0, "twice": 2.0, "three times": 3.0}
 _HINTS = (
     "per second", "per minute", "per hour", "per day", "/s", "/m", "/h", "rate limit", "throttl", "requests",
-    "calls", "twice", "once per", "once in", "once every", "three times",
+    "calls", "limited to", "qps", "rpm", "rps", "twice", "once per", "once in", "once every", "three times",
 )  # fmt: skip
 """What a sentence about limits holds, lower case; plain search, as it runs over every description."""
 _ABOUT_CALLS = re.compile(
-    r"rate|limit|thrott|request|call|burst|steady|quer|changed|maximum of|no more than", re.IGNORECASE
+    r"rate|limit|quota|thrott|qps|request|call|burst|steady|quer|changed|maximum of|no more than",
+    re.IGNORECASE,
 )
 
 
 def parse_limit(text: str) -> RateLimit | None:
     """The limit that a phrase names (`2 requests per second`, `75/s`, `twice in a 24 hour …`), or None."""
-    found = _PER.search(text) or _SHORT.search(text)
+    short = _ABBREVIATED.search(text)
+    if short is not None and float(short["count"].replace(",", "")) > 0:
+        return RateLimit(
+            requests=float(short["count"].replace(",", "")),
+            per_seconds=_SECONDS[short["abbreviation"][2].lower()],
+            evidence=short.group(0),
+        )
+    found = _PER.search(text) or _SHORT.search(text) or _BARE.search(text)
     if found is not None:
         count = float(found["count"].replace(",", ""))
     else:
