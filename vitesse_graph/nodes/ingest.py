@@ -64,7 +64,9 @@ def for_whiteboard(
     if role == "source":
         shape = document.source_shape(key)
         compact = compact_schema(shape.record_schema, SCHEMA_BYTES_ON_WHITEBOARD)
-        return spec.model_copy(update={"source": shape.model_copy(update={"record_schema": compact})})
+        guesses = [*shape.guesses, *spec.guesses][:GUESSES_ON_WHITEBOARD]
+        shape = shape.model_copy(update={"record_schema": compact, "guesses": []})
+        return spec.model_copy(update={"source": shape, "guesses": guesses})
     target = document.dest_shape(key)
     compact = compact_schema(target.request_schema, SCHEMA_BYTES_ON_WHITEBOARD)
     return spec.model_copy(update={"dest": target.model_copy(update={"request_schema": compact})})

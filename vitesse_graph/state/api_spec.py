@@ -213,6 +213,8 @@ class SourceShape(Model):
     id_field: str | None = None
     natural_keys: list[str] = Field(default_factory=list)
     incremental: Incremental | None = None
+    guesses: list[Guess] = Field(default_factory=list)
+    """What of this was concluded from names: identity, the filter on changes."""
 
 
 class DestShape(Model):
