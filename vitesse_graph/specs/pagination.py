@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from vitesse_graph.specs.flatten import Flattener
@@ -288,8 +289,8 @@ def _size(parts: dict[Part, list[Knob]]) -> dict[str, Any]:
     )
     return {
         "page_size_param": knob.name,
-        "default_page_size": _positive(knob.schema.get("default")) or _said(DEFAULT, knob.description),
-        "max_page_size": _positive(knob.schema.get("maximum")) or _said(MAXIMUM, knob.description),
+        "default_page_size": _positive(knob.schema.get("default")) or _said(DEFAULT, knob.description[:600]),
+        "max_page_size": _positive(knob.schema.get("maximum")) or _said(MAXIMUM, knob.description[:600]),
     }
 
 
@@ -301,8 +302,9 @@ def _positive(value: Any) -> int | None:
     )
 
 
+@lru_cache(maxsize=2048)  # a shared parameter says the same at a thousand operations
 def _said(pattern: re.Pattern[str], description: str) -> int | None:
     if not description:
         return None
-    numbers = (int(found.group(1).replace(",", "")) for found in pattern.finditer(description[:600]))
+    numbers = (int(found.group(1).replace(",", "")) for found in pattern.finditer(description))
     return next((number for number in numbers if number > 1), None)
