@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from vitesse_graph.guardian.paths import read
 from vitesse_graph.guardian.targets import Answer, Call
 from vitesse_graph.state.api_spec import Pagination, SourceShape
+from vitesse_graph.state.positions import read_place, write_place
 
 PAGES_WANTED = 4
 _LARGEST_PAGE = 200
@@ -75,27 +77,21 @@ def page_call(pagination: Pagination, first: Call, position: Any, size: int) -> 
         elif pagination.style == "page":
             moved[name] = pagination.first_page
         elif pagination.style == "offset":
-            moved[name] = 0
-    query, body = dict(first.query), first.body
+            moved[name] = pagination.first_offset
+    query, body, headers = dict(first.query), first.body, first.headers
     if pagination.params_in == "body":
-        body = dict(body or {})
+        body = copy.deepcopy(body) if body else {}
         for name, value in moved.items():
-            _put(body, name, value)
+            write_place(body, name, value)
+    elif pagination.params_in == "header":
+        start = int(moved.pop(pagination.params[0], 0))
+        headers = {**headers, pagination.params[0]: f"items={start}-{start + size - 1}"}
     else:
         query |= {name: str(value) for name, value in moved.items()}
     return Call(
-        method=first.method, path=first.path, query=query, headers=first.headers, body=body,
+        method=first.method, path=first.path, query=query, headers=headers, body=body,
         content_type=first.content_type, key=first.key, auth=first.auth, is_read=first.is_read,
     )  # fmt: skip
-
-
-def _put(body: dict[str, Any], path: str, value: Any) -> None:
-    *outer, last = path.split(".")
-    for name in outer:
-        inner = dict(body.get(name) or {})
-        body[name] = inner
-        body = inner
-    body[last] = value
 
 
 def next_position(
@@ -105,7 +101,7 @@ def next_position(
     style = pagination.style
     if style == "none" or not items:
         return None
-    if pagination.has_more_from and read(body, pagination.has_more_from) is False:
+    if pagination.has_more_from and read_place(body, pagination.has_more_from) is False:
         return None
     # A cursor (or page) that comes in the Link header is followed as a link.
     if style == "link_header" or (pagination.next_from or "").lower() == "header:link":
@@ -113,10 +109,14 @@ def next_position(
         return {"url": found[1]} if found else None
     source = pagination.next_from or ""
     if style in ("page", "offset") and not source:
-        total = read(body, pagination.total_from) if pagination.total_from else None
+        total = read_place(body, pagination.total_from) if pagination.total_from else None
         if isinstance(total, int) and seen >= total:
             return None
-        return (position or 0) + len(items) if style == "offset" else (position or pagination.first_page) + 1
+        return (
+            (position or pagination.first_offset) + len(items)
+            if style == "offset"
+            else (position or pagination.first_page) + 1
+        )
     return _token(pagination, source, body, answer, items)
 
 
@@ -124,9 +124,9 @@ def _token(pagination: Pagination, source: str, body: Any, answer: Answer, items
     if source.startswith("header:"):
         value: Any = answer.headers.get(source.removeprefix("header:").lower())
     elif source.startswith("last_item:"):
-        value = read(items[-1], source.removeprefix("last_item:"))
+        value = read_place(items[-1], source.removeprefix("last_item:"))
     else:
-        value = read(body, source) if source else None
+        value = read_place(body, source) if source else None
     if value in (None, ""):
         return None
     return {"url": str(value)} if pagination.next_is_url else value

@@ -63,12 +63,16 @@ def for_whiteboard(
     shape: SourceShape | DestShape
     if role == "source":
         shape = document.source_shape(key)
-        excerpt = {"record_schema": compact_schema(shape.record_schema, SCHEMA_BYTES_ON_WHITEBOARD)}
+        excerpt: dict[str, Any] = {
+            "record_schema": compact_schema(shape.record_schema, SCHEMA_BYTES_ON_WHITEBOARD),
+            "guesses": [],
+        }
+        spec.guesses = [*shape.guesses, *spec.guesses][:GUESSES_ON_WHITEBOARD]
     else:
         shape = document.dest_shape(key)
         excerpt = {"request_schema": compact_schema(shape.request_schema, SCHEMA_BYTES_ON_WHITEBOARD)}
-    required = required_beside(shape, document.operation(shape.endpoint.key))
-    return spec.model_copy(update={role: shape.model_copy(update={**excerpt, "required_params": required})})
+    excerpt["required_params"] = required_beside(shape, document.operation(shape.endpoint.key))
+    return spec.model_copy(update={role: shape.model_copy(update=excerpt)})
 
 
 def _wished(state: SharedWhiteboardState, role: Role) -> str | None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yarl import URL
 
 from vitesse_graph.errors import UpstreamError
-from vitesse_graph.runtime.fields import at
 from vitesse_graph.state.api_spec import Pagination
+from vitesse_graph.state.positions import read_place
 
 Position = dict[str, Any]
 
@@ -30,10 +30,14 @@ _LARGEST_PAGE_SIZE = 500
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """What one page's request carries beside the call: parameters, or a URL of its own."""
+    """What one page's request carries beside the call: parameters, headers, or a URL of its own.
 
-    params: dict[str, str]
+    Values are as the answer gave them: a body carries a number as a number, and a list as a list.
+    """
+
+    params: dict[str, Any]
     url: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def page_size(pagination: Pagination) -> int:
@@ -44,25 +48,26 @@ def page_size(pagination: Pagination) -> int:
 
 def first_position(pagination: Pagination) -> Position:
     """The first page of a counted walk, written out."""
-    return {"value": pagination.first_page if pagination.style == "page" else 0}
+    return {"value": pagination.first_page if pagination.style == "page" else pagination.first_offset}
 
 
 def request_for(pagination: Pagination, position: Position | None) -> PageRequest:
     """The request for the page at `position`."""
     if position is not None and "url" in position:
         return PageRequest({}, str(position["url"]))
-    params: dict[str, str] = {}
+    params: dict[str, Any] = {}
     if pagination.page_size_param:
-        params[pagination.page_size_param] = str(page_size(pagination))
+        params[pagination.page_size_param] = page_size(pagination)
     name = pagination.params[0] if pagination.params else None
     if name is None:
         return PageRequest(params)
+    if position is None and pagination.style in ("page", "offset"):
+        position = first_position(pagination)
+    if pagination.params_in == "header":
+        start = int(position["value"]) if position else 0
+        return PageRequest(params, headers={name: f"items={start}-{start + page_size(pagination) - 1}"})
     if position is not None:
-        params[name] = str(position["value"])
-    elif pagination.style == "page":
-        params[name] = str(pagination.first_page)
-    elif pagination.style == "offset":
-        params[name] = "0"
+        params[name] = position["value"]
     return PageRequest(params)
 
 
@@ -78,7 +83,7 @@ def next_position(
     style = pagination.style
     if style == "none":
         return None
-    if pagination.has_more_from and at(body, pagination.has_more_from) is False:
+    if pagination.has_more_from and read_place(body, pagination.has_more_from) is False:
         return None
     if style == "link_header" or (style == "cursor" and _is_link(pagination)):
         return _linked(headers)
@@ -104,11 +109,11 @@ def _counted(
 ) -> Position | None:
     if not items:
         return None
-    total = at(body, pagination.total_from) if pagination.total_from else None
+    total = read_place(body, pagination.total_from) if pagination.total_from else None
     if isinstance(total, int) and not isinstance(total, bool) and seen_items >= total:
         return None
     if pagination.next_from and not pagination.next_from.startswith("header:"):
-        token = at(body, pagination.next_from)
+        token = read_place(body, pagination.next_from)
         if token is None or token == "":
             return None
         if pagination.next_is_url:
@@ -116,7 +121,7 @@ def _counted(
     if pagination.style == "page":
         current = int(position["value"]) if position else pagination.first_page
         return {"value": current + 1}
-    return {"value": (int(position["value"]) if position else 0) + len(items)}
+    return {"value": (int(position["value"]) if position else pagination.first_offset) + len(items)}
 
 
 def _token(pagination: Pagination, body: Any, headers: Mapping[str, str], items: list[Any]) -> Any:
@@ -124,8 +129,8 @@ def _token(pagination: Pagination, body: Any, headers: Mapping[str, str], items:
     if source.startswith("header:"):
         return headers.get(source.removeprefix("header:"))
     if source.startswith("last_item:"):
-        return at(items[-1], source.removeprefix("last_item:")) if items else None
-    return at(body, source) if source else None
+        return read_place(items[-1], source.removeprefix("last_item:")) if items else None
+    return read_place(body, source) if source else None
 
 
 def _linked(headers: Mapping[str, str]) -> Position | None:

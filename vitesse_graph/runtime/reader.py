@@ -19,7 +19,9 @@ from vitesse_graph.runtime.paginate import (
     request_for,
     same_origin,
 )
+from vitesse_graph.state.api_spec import Pagination
 from vitesse_graph.state.definition import SourceSide
+from vitesse_graph.state.positions import read_place, write_place
 
 _MOST_PASSES = 3
 _REMEMBERED_BYTES = 1 << 20
@@ -92,14 +94,15 @@ class SourceReader:
         walk = _Walk()
         while True:
             answer = await self._fetch(position)
-            if answer.status in (404, 410) and walk.seen_items and side.pagination.style == "page":
-                yield Page(number, [], None)  # some APIs answer so for a page after the last
+            if walk.seen_items and _is_past_the_end(side.pagination, answer.status):
+                yield Page(number, [], None)
                 return
             if answer.verdict != "ok":
                 self._refuse(answer, is_resumed)
             is_resumed = False
             body, items = self._parse(answer)
-            walk.count(items, at(body, side.pagination.total_from) if side.pagination.total_from else None)
+            total_from = side.pagination.total_from
+            walk.count(items, read_place(body, total_from) if total_from else None)
             following = next_position(side.pagination, position, body, answer.headers, items, walk.seen_items)
             if following is None and walk.must_go_again(side.pagination.style):
                 following = first_position(side.pagination)
@@ -119,16 +122,18 @@ class SourceReader:
         side, call = self._side, self._side.read
         request = request_for(side.pagination, position)
         url = self._client.url_of(call)
-        params = {**self._filters, **request.params}
         body: bytes | None = None
-        headers = {"Accept": "application/json", **call.headers}
+        headers = {"Accept": "application/json", **call.headers, **request.headers}
         if request.url is not None:
             url = same_origin(self._client.origin, request.url, url)
-        elif side.pagination.params_in == "body" or call.method.upper() == "POST":
-            body = orjson.dumps({name: _as_number(value) for name, value in params.items()})
+        elif side.pagination.params_in == "body":
+            body = orjson.dumps(_body(self._filters, request.params))
+        elif self._filters or request.params:
+            paging = {name: str(value) for name, value in request.params.items()}
+            url = url.update_query({**self._filters, **paging})
+        if call.method.upper() == "POST":
             headers["Content-Type"] = call.content_type
-        elif params:
-            url = url.update_query(params)
+            body = body or b"{}"
         return await self._client.read(call.method.upper(), url, body=body, headers=headers)
 
     def _refuse(self, answer: Answer, is_resumed: bool) -> None:
@@ -173,5 +178,17 @@ class SourceReader:
             ) from error
 
 
-def _as_number(value: str) -> Any:
-    return int(value) if value.isdigit() else value
+def _is_past_the_end(pagination: Pagination, status: int) -> bool:
+    """Some APIs answer with a refusal for a page after the last; for a range this is the standard's way."""
+    if pagination.params_in == "header":
+        return status == 416
+    return status in (404, 410) and pagination.style == "page"
+
+
+def _body(filters: dict[str, str], params: dict[str, Any]) -> dict[str, Any]:
+    """Filters and position as a body; a dotted name (`pagination.page`) lies as deep as it says."""
+    body: dict[str, Any] = {}
+    numbers = {name: int(value) if value.isdigit() else value for name, value in filters.items()}
+    for name, value in {**numbers, **params}.items():
+        write_place(body, name, value)
+    return body

@@ -11,9 +11,10 @@ import orjson
 from vitesse_graph.sandbox.mend import mend
 from vitesse_graph.sandbox.operation import Answer, Operation
 from vitesse_graph.sandbox.paging import Page
-from vitesse_graph.sandbox.places import read_path, write_path
+from vitesse_graph.sandbox.places import write_path
 from vitesse_graph.state.api_spec import Pagination
 from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.state.positions import read_place, write_place
 from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
 from vitesse_graph.synthetic.schemas import at_path, flatten, items_of, properties_of, types_of
 
@@ -43,9 +44,9 @@ def list_body(base: Any, schema: JsonSchema, place: str, items: list[Any], pagin
     if pagination is None or not isinstance(body, dict):
         return body
     if pagination.total_from:
-        write_path(body, pagination.total_from, page.total)
+        write_place(body, pagination.total_from, page.total)
     if pagination.has_more_from:
-        write_path(body, pagination.has_more_from, page.next_token is not None)
+        write_place(body, pagination.has_more_from, page.next_token is not None)
     place_of_next = pagination.next_from
     if place_of_next and not place_of_next.startswith(("header:", "last_item:")):
         _put_next(body, schema, place_of_next, next_value, neighbours)
@@ -60,8 +61,8 @@ def last_page(body: Any, answer: Answer, pagination: Pagination) -> Any:
     place = pagination.next_from
     if place and not place.startswith(("header:", "last_item:")):
         _put_next(ended, answer.schema, place, None, [])
-    if pagination.has_more_from and read_path(ended, pagination.has_more_from) is not None:
-        write_path(ended, pagination.has_more_from, False)
+    if pagination.has_more_from and read_place(ended, pagination.has_more_from) is not None:
+        write_place(ended, pagination.has_more_from, False)
     return ended if answer.generator.contract.is_valid(ended) else body
 
 
@@ -72,16 +73,16 @@ def _put_next(
     sub = flatten(found or {}, schema)
     if value is not None:
         is_number = bool({"integer", "number"} & set(types_of(sub))) and value.isdigit()
-        write_path(body, path, int(value) if is_number else value)
+        write_place(body, path, int(value) if is_number else value)
         for holder_path, name, sample in neighbours:
-            holder = read_path(body, holder_path)
+            holder = read_place(body, holder_path)
             if isinstance(holder, dict):
                 holder.setdefault(name, sample)
         return
-    if read_path(body, path) is None:
+    if read_place(body, path) is None:
         return
     contract = Contract({**sub, **({"$defs": schema["$defs"]} if "$defs" in schema else {})})
-    write_path(body, path, None if contract.is_valid(None) else "" if contract.is_valid("") else None)
+    write_place(body, path, None if contract.is_valid(None) else "" if contract.is_valid("") else None)
 
 
 def neighbours_of(schema: JsonSchema, path: str | None) -> Neighbours:

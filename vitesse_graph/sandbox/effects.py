@@ -25,16 +25,16 @@ from vitesse_graph.sandbox.filters import group_tests, select
 from vitesse_graph.sandbox.mend import mend, merged
 from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
-from vitesse_graph.sandbox.paging import BadPosition, cut, next_url
+from vitesse_graph.sandbox.paging import BadPosition, carry_token, cut, next_url, range_start
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
 from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
 from vitesse_graph.sandbox.store import Collection, Entry
-from vitesse_graph.state.api_spec import DestShape, Incremental
+from vitesse_graph.state.api_spec import DestShape, Incremental, Pagination
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import Draw, RecordGenerator
 from vitesse_graph.synthetic.contract import is_marked
-from vitesse_graph.synthetic.schemas import at_path, steps
+from vitesse_graph.synthetic.schemas import at_path, flatten, steps, types_of
 
 _SCOPED_RECORDS = 10
 _MAX_SCOPES = 2_000
@@ -286,9 +286,11 @@ class Effects:
         pagination = operation.endpoint.pagination
         in_body = pagination is not None and pagination.params_in == "body"
         given = request.body if in_body and isinstance(request.body, dict) else request.given
+        if pagination is not None and pagination.params_in == "header":
+            given = range_start(request.headers, pagination.params)
         rows = self._selected(request, collection)
         try:
-            page = cut(pagination, given, rows)
+            page = cut(pagination, given, rows, is_numeric=_has_numeric_positions(operation, pagination))
         except BadPosition as error:
             return self.refuse(operation, operation.refusal_status, str(error))
         rendered = [orjson.Fragment(self._view(request, items, entry)) for entry in page.entries]
@@ -314,6 +316,8 @@ class Effects:
             and "link" in (pagination.style + str(pagination.next_from)).lower()
         ):
             reply.headers.append(("link", f'<{link}>; rel="next"'))
+        if pagination is not None:
+            carry_token(reply.headers, pagination, page)
         return reply
 
     def _is_sound(self, operation: Operation, reply: Reply) -> bool:
@@ -510,6 +514,19 @@ _PAGE_WORDS = ("limit", "page", "per_page", "page_size", "pageSize", "offset", "
 def _hide(record: Any, model: RecordModel) -> None:
     for name in model.unshown:
         record.pop(name, None)
+
+
+def _has_numeric_positions(operation: Operation, pagination: Pagination | None) -> bool:
+    """Whether the next position is declared as a number, where it is given or where it is taken."""
+    if pagination is None or pagination.style != "cursor":
+        return False
+    places = [
+        p.parameter.json_schema for p in operation.parameters if p.parameter.name in pagination.params[:1]
+    ]
+    root = operation.success.schema
+    if pagination.next_from and not pagination.next_from.startswith(("header:", "last_item:")):
+        places.append(flatten(at_path(root, pagination.next_from, root) or {}, root))
+    return any({"integer", "number"} & set(types_of(place)) for place in places)
 
 
 def _seeded_draw(seed: str) -> Draw:

@@ -20,6 +20,8 @@ from vitesse_graph.state.api_spec import Pagination
 _DEFAULT_SIZE = 20
 _LARGEST = 500
 _MARK = "v1:"
+_UNNAMED = "page"
+"""The parameter in our addresses of next pages, where the API declares none."""
 
 
 class BadPosition(ValueError):
@@ -37,8 +39,13 @@ class Page:
     previous_token: str | None = None
 
 
-def cut(pagination: Pagination | None, given: Mapping[str, Any], entries: list[Entry]) -> Page:
-    """The page that the request's parameters (query or body) ask for. Raises BadPosition."""
+def cut(
+    pagination: Pagination | None, given: Mapping[str, Any], entries: list[Entry], *, is_numeric: bool = False
+) -> Page:
+    """The page that the request's parameters (query or body) ask for. Raises BadPosition.
+
+    `is_numeric`: the API declares its positions as numbers.
+    """
     if pagination is None or pagination.style == "none":
         return Page(entries, len(entries), None, len(entries))
     size = _size(pagination, given)
@@ -46,6 +53,8 @@ def cut(pagination: Pagination | None, given: Mapping[str, Any], entries: list[E
     stop = min(start + size, len(entries))
     page = entries[start:stop]
     token = _token(pagination, given, entries, start, stop, size) if stop < len(entries) else None
+    if is_numeric and token is not None and decode(token) is not None:
+        token = str(stop)
     return Page(page, len(entries), token, size)
 
 
@@ -67,18 +76,28 @@ def _size(pagination: Pagination, given: Mapping[str, Any]) -> int:
 
 
 def _start(pagination: Pagination, given: Mapping[str, Any], entries: list[Entry], size: int) -> int:
-    for name in pagination.params:
+    for name in pagination.params or [_UNNAMED]:
         value = _param(given, name)
         if value in (None, ""):
             continue
         if pagination.style == "page":
             return max(0, _whole(name, value) - pagination.first_page) * size
         if pagination.style == "offset":
-            return max(0, _whole(name, value))
+            return max(0, _whole(name, value) - pagination.first_offset)
         if pagination.style == "timestamp":
             return 0  # the filters have cut away what is older
         return _after(pagination, name, value, entries, size)
     return 0
+
+
+def range_start(headers: Mapping[str, str], names: Sequence[str]) -> dict[str, str]:
+    """The first record that a `Range: items=20-39` header asks for, under the header's name."""
+    found = {}
+    for name in names:
+        first = headers.get(name.lower(), "").rpartition("=")[2].partition("-")[0].strip()
+        if first:
+            found[name] = first
+    return found
 
 
 def _whole(name: str, value: Any) -> int:
@@ -94,13 +113,16 @@ def _after(pagination: Pagination, name: str, value: Any, entries: list[Entry], 
     position = decode(text)
     if position is not None:
         return position
+    if text.isdigit() and not _by_item(pagination) and pagination.style == "cursor":
+        return int(text)  # a list whose positions are numbers
     if pagination.style == "link_header" and text.isdigit():
         return max(0, int(text) - pagination.first_page) * size
     field = (pagination.next_from or "").removeprefix("last_item:") if _by_item(pagination) else None
     for index, entry in enumerate(entries):
         if entry.id == text or (field and str(read_path(entry.record, field)) == text):
             # `ending_before` and its like walk backwards: the page that ends before the record.
-            return max(0, index - size) if "before" in name else index + 1
+            is_back = "before" in name and name != pagination.params[0]
+            return max(0, index - size) if is_back else index + 1
     if pagination.params_in == "body":
         return 0  # search bodies demand a position of the first call too; any will do
     raise BadPosition(f"{name}: is not a position of this list")
@@ -116,9 +138,9 @@ def _token(
     if pagination.style == "page":
         return str(start // size + pagination.first_page + 1)
     if pagination.style == "offset":
-        return str(stop)
+        return str(stop + pagination.first_offset)
     if pagination.style == "link_header":
-        name = pagination.params[0] if pagination.params else "page"
+        name = pagination.params[0] if pagination.params else _UNNAMED
         return (
             encode(stop)
             if "cursor" in name or "after" in name
@@ -149,6 +171,16 @@ def next_url(
     pagination: Pagination, base: str, path: str, query: Sequence[tuple[str, str]], token: str
 ) -> str:
     """The address of the next page: the same request with the position moved."""
-    name = pagination.params[0] if pagination.params else "page"
+    name = pagination.params[0] if pagination.params else _UNNAMED
     kept = [(key, value) for key, value in query if key != name]
     return f"{base}{path}?{urlencode([*kept, (name, token)])}"
+
+
+def carry_token(headers: list[tuple[str, str]], pagination: Pagination, page: Page) -> None:
+    """Puts the next position in the header that the API names for it; after the last page the header is not there."""
+    name = (pagination.next_from or "").removeprefix("header:").lower()
+    if name == "link" or not (pagination.next_from or "").startswith("header:"):
+        return
+    headers[:] = [one for one in headers if one[0].lower() != name]
+    if page.next_token is not None:
+        headers.append((name, page.next_token))

@@ -15,7 +15,7 @@ from vitesse_graph.sandbox.bodies import BadBody, coerce, is_form, is_json, pars
 from vitesse_graph.sandbox.operation import CompiledParameter, Operation, plain_type
 from vitesse_graph.state.api_spec import Parameter
 from vitesse_graph.synthetic import Contract, Problem
-from vitesse_graph.synthetic.schemas import flatten, types_of
+from vitesse_graph.synthetic.schemas import flatten, properties_of, types_of
 
 _MAX_PROBLEMS = 10
 
@@ -105,7 +105,16 @@ def _value_of(
         return flat[name] if len(flat[name]) > 1 else flat[name][0]
     if f"{name}[]" in flat:
         return flat[f"{name}[]"]
-    return nested.get(name)
+    return nested.get(name, _exploded(parameter, flat))
+
+
+def _exploded(parameter: Parameter, flat: dict[str, list[str]]) -> dict[str, str] | None:
+    """An object whose properties are parameters of their own (`pageable`: `page`, `size`), style `form`."""
+    if parameter.style not in (None, "form") or parameter.explode is False:
+        return None
+    names = properties_of(parameter.json_schema, parameter.json_schema)
+    given = {name: flat[name][-1] for name in names if name in flat}
+    return given or ({} if names and parameter.required else None)
 
 
 def _turned(value: Any, compiled: CompiledParameter) -> Any:

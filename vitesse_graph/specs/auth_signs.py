@@ -147,8 +147,10 @@ def _of_parameters(signs: list[_Sign]) -> tuple[AuthScheme, Guess]:
     lead = next((s for s in signs if squash(s.name) == "authorization"), signs[0])
     evidence = f"{_NO_SCHEME}; {lead.count} operations take a {lead.where} parameter {lead.name}"
     if squash(lead.name) == "authorization":
-        word = _SCHEME_WORD.search(lead.said + " x")
-        return _of_word(word["word"] if word is not None else "", evidence, 0.8)
+        words = [found["word"] for found in _SCHEME_WORD.finditer(lead.said + " x")]
+        # "JWT: `Bearer {token}`": what the standard knows comes before what the token is.
+        known = next((word for word in words if word.lower() in ("bearer", "basic")), None)
+        return _of_word(known or next(iter(words), ""), evidence, 0.8)
     together = [s for s in signs if s.is_required] or [lead]
     auth = AuthScheme(
         type="api_key",

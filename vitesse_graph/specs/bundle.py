@@ -13,11 +13,12 @@ file's folder, files from a URL. What cannot be fetched costs what points to it,
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
+
+import re2
 
 from vitesse_graph.errors import SpecError, VitesseError
 from vitesse_graph.settings import Settings
@@ -27,7 +28,7 @@ from vitesse_graph.specs.parse import parse
 from vitesse_graph.specs.resolve import Resolver
 
 PLACE = "x-external-documents"
-_EXTERNAL = re.compile(rb"""\$ref["']?\s*:\s*(?:["'][^"'#\s]|[^"'#\s{\[|>&*!])""")
+_EXTERNAL = re2.compile(rb"""\$ref["']?\s*:\s*(?:["'][^"'#\s]|[^"'#\s{\[|>&*!])""")
 _DATA_KEYS = frozenset({"example", "examples", "enum", "default", "const", "value", "externalValue"})
 _NAME_MAPS = frozenset(
     {

@@ -169,7 +169,9 @@ class SpecDocument:
         info = resolver.mapping(self.raw.get("info"))
         operations, unreadable = self._operations
         index, auth = self._indexed
-        guesses = [*self._indexer.guesses, *_pagination_guesses(index)]
+        stated = self._stated_auth()
+        guesses = [g for g in self._indexer.guesses if stated is None or g.about != "auth"]
+        guesses += _pagination_guesses(index)
         address, guess = base_url(resolver, self.spec_url)
         guesses += [guess] if guess is not None else []
         version = info.get("version")
@@ -183,7 +185,7 @@ class SpecDocument:
             base_url=address,
             spec_url=self.spec_url,
             spec_format=self.spec_format,
-            auth=self._stated_auth() or auth,
+            auth=stated or auth,
             rate_limit=limit,
             operation_count=len(operations),
             unreadable_operations=unreadable,
@@ -237,7 +239,11 @@ def _pagination_guesses(index: list[Indexed]) -> list[Guess]:
     example: dict[tuple[str, str], str] = {}
     for indexed in index:
         pagination = indexed.endpoint.pagination
-        if pagination is None or pagination.style == "none":
+        if (
+            pagination is None
+            or pagination.style == "none"
+            or "x-vitesse-pagination" in indexed.raw.operation
+        ):
             continue
         by = pagination.params[0] if pagination.params else pagination.next_from or ""
         ways[(pagination.style, by)] += 1

@@ -14,6 +14,7 @@ from vitesse_graph.specs.identity import id_field, incremental
 from vitesse_graph.specs.limits import LimitReader
 from vitesse_graph.specs.operations import Body, RawOperation, Reader, is_json
 from vitesse_graph.specs.pagination import Knob, announces_more, declared, detect, may_page, part_of
+from vitesse_graph.specs.paging_words import HOLDS_KNOBS
 from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import ends_in_parameter, resource, role
 from vitesse_graph.specs.servers import server_urls
@@ -72,7 +73,12 @@ class Indexer:
             path=raw.path,
             operation_id=operation_id if type(operation_id) is str else None,
             summary=text or _first_sentence(reader.resolver.text(operation.get("description"))),
-            role=role(raw, has_list=records is not None, has_body=bool(bodies)),
+            role=role(
+                raw,
+                has_list=records is not None,
+                has_body=bool(bodies),
+                pages_in_body=pagination is not None and pagination.params_in == "body",
+            ),
             resource=noun,
             deprecated=operation.get("deprecated") is True,
             auth=auth,
@@ -118,12 +124,13 @@ class Indexer:
             reader.flattener,
             schema,
             items_at=records.at,
-            has_link_header=any(
-                squash(str(name)) == "link" for name in reader.resolver.mapping(response.get("headers"))
-            ),
+            item=records.item,
+            headers=[str(name) for name in reader.resolver.mapping(response.get("headers"))],
             id_field=id_field(reader.flattener, records.item, noun),
             in_body=in_body,
         )
+        if pagination.style == "none":
+            pagination = _by_range(reader, raw, pagination)
         if pagination.style == "none" and pagination.page_size_param:
             pagination = self._by_time(raw, records, noun, pagination)
         return records, declared(raw.operation, pagination)
@@ -164,10 +171,12 @@ class Indexer:
         reader = self._reader
         knobs: list[Knob] = []
         for name, node in reader.flattener.properties(bodies[0].schema).items():
-            if not may_page(str(name)):
+            if not may_page(str(name)) and squash(str(name)) not in HOLDS_KNOBS:
                 continue
             flat = reader.flattener.flat(node)
             knobs.append(Knob(str(name), flat, reader.resolver.text(flat.get("description"))))
+            if squash(name) in HOLDS_KNOBS:
+                knobs.extend(_inner_knobs(reader, flat, f"{name}.{{}}"))
         return knobs
 
     def _headers(self, raw: RawOperation, secrets: set[str]) -> dict[str, str]:
@@ -192,6 +201,17 @@ class Indexer:
         return urls[0] if urls else None
 
 
+def _by_range(reader: Reader, raw: RawOperation, found: Pagination) -> Pagination:
+    """A list that is cut by a `Range` header of its own (`items=0-24`), which bytes are not asked for by."""
+    for parameter in reader.parameters(raw):
+        if parameter.get("in") == "header" and parameter["name"].lower() == "range":
+            schema = reader.flattener.flat(reader.parameter_schema(parameter))
+            said = f"{parameter.get('description')} {parameter.get('example')} {schema.get('example')}"
+            if "bytes" not in said.lower():
+                return found.evolve(style="offset", params=[parameter["name"]], params_in="header")
+    return found
+
+
 def _knobs(reader: Reader, parameter: dict[str, Any], schema: dict[str, Any]) -> list[Knob]:
     """One parameter as a knob; an object in `deepObject` style (`page[cursor]`) as one per property."""
     name, said = parameter["name"], parameter.get("description")
@@ -202,12 +222,26 @@ def _knobs(reader: Reader, parameter: dict[str, Any], schema: dict[str, Any]) ->
         inner = inner or flattener.properties(choice)
     if not inner:
         return [Knob(name, schema, description)]
-    if squash(name) in ("page", "pagination", "paging"):
+    if (squash(name) in HOLDS_KNOBS and parameter.get("style") == "deepObject") or squash(name) in (
+        "page",
+        "pagination",
+        "paging",
+    ):
         knobs = [Knob(f"{name}[{key}]", flattener.flat(node)) for key, node in inner.items()]
         # `page` is a number or an object: then the object's cursor is the surer way.
         is_either = flattener.type_of(schema) != "object" and not any(part_of(k) == "cursor" for k in knobs)
         return [*knobs, Knob(name, schema, description)] if is_either else knobs
     return _exploded(reader, parameter)
+
+
+def _inner_knobs(reader: Reader, holder: dict[str, Any], name: str) -> list[Knob]:
+    """The properties of an object in a body (`pagination: {page, per_page}`) as knobs called `pagination.page`."""
+    flattener = reader.flattener
+    return [
+        Knob(name.format(key), flat, reader.resolver.text(flat.get("description")))
+        for key, node in flattener.properties(holder).items()
+        for flat in [flattener.flat(node)]
+    ]
 
 
 def _exploded(reader: Reader, parameter: dict[str, Any]) -> list[Knob]:

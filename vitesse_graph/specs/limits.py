@@ -15,34 +15,67 @@ _SECONDS = {
 }  # fmt: skip
 MAX_PROSE = 20_000
 """Characters of one description that are searched: what comes later is no statement of limits."""
-_UNIT = r"(?:(?P<n>\d{1,6})[- ]?)?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b"
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "five": 5,
+    "ten": 10,
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
+    "sixty": 60,
+}
+_UNIT = rf"(?:(?P<n>\d{{1,6}}|{'|'.join(_NUMBERS)})[- ]?)?(?P<unit>seconds?|secs?|minutes?|mins?|hours?|hrs?|days?|s|m|h|d)\b"
 _COUNT = r"(?<![\d.,])(?P<count>\d{1,3}(?:,\d{3}){1,3}|\d{1,9}(?:\.\d{1,6})?)"
 _SHORT = re.compile(_COUNT + r"\s*(?:r|req|requests?|calls?)?\s*/\s*" + _UNIT, re.IGNORECASE)
 _PER = re.compile(
     _COUNT + r"\s+(?:api\s+|http\s+)?(?:requests?|calls?|queries|hits|times|messages|uploads|operations)"
+    r"(?:\s+(?:can|may|will)\s+be\s+(?:made|sent))?"
     r"(?:\s+(?:per|for each|by)\s+(?!second|minute|hour|day)[\w -]{1,40}?)?"
-    r"\s*(?:per|every|each|a|an|in a|in an|within|in|/)\s+(?:period of\s+)?" + _UNIT,
+    r"\s*(?:per|every|each|an?|in an?|in any|within|in|/)\s+(?:(?:period of|rolling|one|an?|any)\s+)?"
+    + _UNIT,
     re.IGNORECASE,
 )
+_BARE = re.compile(
+    r"\b(?:requests|calls|traffic|clients?|rates?|limits?|usage)\b[^.\n]{0,60}?\b(?:limited|throttled|restricted|capped|limit)\s+"
+    r"(?:to|of|at|is)\s+" + _COUNT + r"\s+(?:per|every|an?)\s+" + _UNIT,
+    re.IGNORECASE,
+)
+"""`Requests are limited to 3,600 per hour`: what is counted stands before."""
+_ABBREVIATED = re.compile(_COUNT + r"\s*(?P<abbreviation>QPS|RPS|TPS|QPM|RPM|RPH)\b")
 _TIMES = re.compile(
     r"\b(?P<word>once|twice|three times)\b(?:\s+per\s+\w+)?\s+(?:in|per|every|within|each)\s+(?:a|an|any)?\s*"
     + _UNIT,
     re.IGNORECASE,
 )
+_TABLE = re.compile(
+    r"^\s*\|[^|\n]*\brequests? per (?P<unit>second|minute|hour|day)\b[^|\n]*\|(?:\s*(?P<b>burst)[^|\n]*\|)?[^\n]*\n"
+    r"\s*\|[ :|-]+\n\s*\|\s*(?P<rate>\d{1,9}(?:\.\d{1,6})?)\s*\|(?:\s*(?P<burst>\d{1,9})\s*\|)?",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""A Markdown table whose first column is the rate (and the second the burst)."""
 _WORDS = {"once": 1.0, "twice": 2.0, "three times": 3.0}
 _HINTS = (
     "per second", "per minute", "per hour", "per day", "/s", "/m", "/h", "rate limit", "throttl", "requests",
-    "calls", "twice", "once per", "once in", "once every", "three times",
+    "calls", "limited to", "qps", "rpm", "rps", "twice", "once per", "once in", "once every", "three times",
 )  # fmt: skip
 """What a sentence about limits holds, lower case; plain search, as it runs over every description."""
 _ABOUT_CALLS = re.compile(
-    r"rate|limit|thrott|request|call|burst|steady|quer|changed|maximum of|no more than", re.IGNORECASE
+    r"rate|limit|quota|thrott|qps|request|call|burst|steady|quer|changed|maximum of|no more than",
+    re.IGNORECASE,
 )
 
 
 def parse_limit(text: str) -> RateLimit | None:
     """The limit that a phrase names (`2 requests per second`, `75/s`, `twice in a 24 hour …`), or None."""
-    found = _PER.search(text) or _SHORT.search(text)
+    short = _ABBREVIATED.search(text)
+    if short is not None and float(short["count"].replace(",", "")) > 0:
+        return RateLimit(
+            requests=float(short["count"].replace(",", "")),
+            per_seconds=_SECONDS[short["abbreviation"][2].lower()],
+            evidence=short.group(0),
+        )
+    found = _PER.search(text) or _SHORT.search(text) or _BARE.search(text)
     if found is not None:
         count = float(found["count"].replace(",", ""))
     else:
@@ -54,9 +87,11 @@ def parse_limit(text: str) -> RateLimit | None:
     seconds = _SECONDS.get(unit) or _SECONDS.get(unit.rstrip("s"))
     if seconds is None or count <= 0:
         return None
-    return RateLimit(
-        requests=count, per_seconds=seconds * float(found["n"] or 1), evidence=found.group(0)[:160]
-    )
+    return RateLimit(requests=count, per_seconds=seconds * _number(found["n"]), evidence=found.group(0)[:160])
+
+
+def _number(text: str | None) -> float:
+    return 1.0 if text is None else float(_NUMBERS.get(text.lower(), 0) or text)
 
 
 def _may_tell(text: str) -> bool:
@@ -111,6 +146,14 @@ class LimitReader:
         text = text[:MAX_PROSE]
         if not text or not _may_tell(text):
             return None
+        table = _TABLE.search(text)
+        if table is not None:
+            return RateLimit(
+                requests=float(table["rate"]),
+                per_seconds=_SECONDS[table["unit"].lower()],
+                burst=int(table["burst"]) if table["burst"] else None,
+                evidence=f"description: {table['rate']} requests per {table['unit']} (table)",
+            )
         for sentence in re.split(r"(?<=[.!?])\s|\n\n", text):
             if _may_tell(sentence) and _ABOUT_CALLS.search(sentence):
                 found = parse_limit(sentence.replace("`", "").replace("*", ""))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -20,6 +22,8 @@ from vitesse_graph.specs.overlay import apply_overlay
 from vitesse_graph.specs.parse import parse
 from vitesse_graph.specs.probe import find_at, find_from
 from vitesse_graph.specs.recognise import is_spec, looks_like_text, spec_format
+
+_SMALL_BYTES = 1 << 18
 
 
 async def load_document(
@@ -51,6 +55,15 @@ def _fingerprint(overlay: dict[str, Any] | None) -> str:
     return "" if overlay is None else hashlib.sha256(orjson.dumps(overlay, default=str)).hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What parsing gave."""
+
+    tree: Any
+    is_bundle: bool
+    document: SpecDocument | None
+
+
 class _Load:
     """One load: where the bytes come from, then what is made of them."""
 
@@ -62,9 +75,12 @@ class _Load:
         async with Fetcher(self._settings) as fetcher:
             if is_url(location):
                 return await self._from_url(fetcher, location)
-            path = await asyncio.to_thread(lambda: entry_file(local_path(location)).absolute())
-            data = await asyncio.to_thread(read_file, path, self._settings.max_spec_bytes)
+            path, data = await asyncio.to_thread(self._read, location)
             return await self._understand(fetcher, data, path.as_uri(), name=str(path), shown=str(path))
+
+    def _read(self, location: str) -> tuple[Path, bytes]:
+        path = entry_file(local_path(location)).absolute()
+        return path, read_file(path, self._settings.max_spec_bytes)
 
     async def _from_url(self, fetcher: Fetcher, url: str) -> SpecDocument:
         known = await asyncio.to_thread(self._cache.validators, url) if self._cache is not None else None
@@ -122,18 +138,17 @@ class _Load:
         fetched: Fetched | None = None,
         asked: str = "",
     ) -> SpecDocument:
-        is_bundle = await asyncio.to_thread(has_external_refs, data)
-        is_plain = self._overlay is None and not is_bundle
-        digest_task = asyncio.ensure_future(asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest()))
-        if is_plain and self._cache is not None:
+        digest_task = asyncio.ensure_future(_digest(data))
+        if self._overlay is None and self._cache is not None:
+            # Only a document in one file can be at hand under the digest of the bytes it was read from.
             at_hand = self._cache.at_hand(await digest_task, shown)
             if at_hand is not None:
                 await self._keep(data, at_hand.digest, shown, fetched, asked)
                 return at_hand
-        tree = await asyncio.to_thread(self._parse, data, name)
-        if fetched is not None and not is_spec(tree):
+        made = await asyncio.to_thread(self._make, data, name, shown)
+        if fetched is not None and not is_spec(made.tree):
             digest_task.cancel()
-            found = await find_from(fetcher, fetched, tree, self._settings)
+            found = await find_from(fetcher, fetched, made.tree, self._settings)
             return await self._understand(
                 fetcher,
                 found.data or b"",
@@ -143,24 +158,35 @@ class _Load:
                 fetched=found,
                 asked=found.url,
             )
-        spec_format(tree, name)
-        digest = await digest_task
-        if is_bundle:
-            is_bundle = await Bundler(fetcher, self._settings, self._findings).bundle(tree, base)
-        if is_bundle or self._overlay is not None:
-            if self._overlay is not None:
-                tree = await asyncio.to_thread(apply_overlay, tree, self._overlay, self._findings)
-            data = await asyncio.to_thread(_dump, tree, name)
-            digest = hashlib.sha256(data).hexdigest()
-            fetched = None  # its validators speak of one part, or of the document without the overlay
-        building = asyncio.to_thread(
-            from_tree, tree, name, shown, digest, self._findings, self._settings.max_ref_depth
-        )
-        document, _ = await asyncio.gather(building, self._keep(data, digest, shown, fetched, asked))
+        spec_format(made.tree, name)
+        digest, document = await digest_task, made.document
+        if document is None:
+            tree, is_bundle = made.tree, made.is_bundle
+            if is_bundle:
+                is_bundle = await Bundler(fetcher, self._settings, self._findings).bundle(tree, base)
+            if is_bundle or self._overlay is not None:
+                if self._overlay is not None:
+                    tree = await asyncio.to_thread(apply_overlay, tree, self._overlay, self._findings)
+                data = await asyncio.to_thread(_dump, tree, name)
+                digest = await _digest(data)
+                fetched = None  # its validators speak of one part, or of the document without the overlay
+            document = await asyncio.to_thread(self._document, tree, name, shown)
+        document.digest = digest
+        await self._keep(data, digest, shown, fetched, asked)
         if self._overlay is not None:
             # A correction that does not fit is said here, where the overlay was given.
             await asyncio.to_thread(lambda: document.spec)
         return self._cache.remember(document) if self._cache is not None else document
+
+    def _make(self, data: bytes, name: str, shown: str) -> _Made:
+        """The tree, and where nothing is left to be fetched or corrected the document: one visit to a thread."""
+        is_bundle = has_external_refs(data)
+        tree = self._parse(data, name)
+        is_ready = self._overlay is None and not is_bundle and is_spec(tree)
+        return _Made(tree, is_bundle, self._document(tree, name, shown) if is_ready else None)
+
+    def _document(self, tree: Any, name: str, shown: str) -> SpecDocument:
+        return from_tree(tree, name, shown, "", self._findings, self._settings.max_ref_depth)
 
     def _parse(self, data: bytes, name: str) -> Any:
         if not data.strip():
@@ -182,6 +208,13 @@ class _Load:
         await self._cache.save(data, digest, shown)
         if fetched is not None and asked:
             await asyncio.to_thread(self._cache.keep_validators, _validators(asked, digest, fetched, None))
+
+
+async def _digest(data: bytes) -> str:
+    """Beside the parsing where there is much to hash: the hash lets go of the interpreter's lock."""
+    if len(data) < _SMALL_BYTES:
+        return hashlib.sha256(data).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())
 
 
 def _validators(url: str, digest: str, fetched: Fetched, before: Validators | None) -> Validators:

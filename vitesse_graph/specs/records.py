@@ -34,7 +34,9 @@ _WRAPPERS = (
     "page",
     "list",
     "value",
+    "hits",
 )
+_MOST_UNKNOWN = 8
 _CHANGES = frozenset({"added", "modified", "removed", "created", "updated", "deleted"})
 
 
@@ -77,16 +79,46 @@ def _find(flattener: Flattener, node: Any, noun: str, at: str, depth: int) -> Re
     if best is not None:
         name, usual, by_noun = best
         return Records(prefix + name, arrays[name], usual, by_noun)
-    if depth < 2:
-        for name in _wrappers(properties):
-            inner = properties[name]
-            if flattener.type_of(inner) in ("object", ""):
-                found = _find(flattener, inner, noun, prefix + name, depth + 1)
-                if found is not None and (found.is_usual or found.by_noun or "embedded" in name):
-                    return Records(found.at, found.item, is_usual=True, by_noun=found.by_noun)
+    inside = _in_wrapper(flattener, properties, noun, prefix, depth) if depth < 2 else None
+    if inside is None and depth < 3 and not arrays:
+        inside = _in_named(flattener, properties, noun, prefix, depth)
+    if inside is not None:
+        return inside
     if len(arrays) == 1:
         ((name, item),) = arrays.items()
         return Records(prefix + name, item, is_usual=False)
+    return None
+
+
+def _in_wrapper(
+    flattener: Flattener, properties: dict[str, Any], noun: str, prefix: str, depth: int
+) -> Records | None:
+    """Records inside `data`, `response`, `_embedded` and the like; an array there that no table knows comes last."""
+    unknown: Records | None = None
+    for name in _wrappers(properties):
+        inner = properties[name]
+        if flattener.type_of(inner) in ("object", ""):
+            found = _find(flattener, inner, noun, prefix + name, depth + 1)
+            if found is not None and (found.is_usual or found.by_noun or "embedded" in name):
+                return Records(found.at, found.item, is_usual=True, by_noun=found.by_noun)
+            unknown = unknown or found
+    return unknown
+
+
+def _in_named(
+    flattener: Flattener, properties: dict[str, Any], noun: str, prefix: str, depth: int
+) -> Records | None:
+    """Records in an object that no table knows: called like the noun (`products.edges`), or holding an array that is (`QueryResponse.Invoice`)."""
+    last = stems(noun)[-1:]
+    for name, child in list(properties.items())[:_MOST_UNKNOWN]:
+        if not last or flattener.type_of(child) != "object":
+            continue
+        is_named = stems(name)[-1:] == last and squash(name) not in _BESIDE
+        if not is_named and depth > 0:
+            continue
+        found = _find(flattener, child, noun, prefix + name, 2 if not is_named else depth + 1)
+        if found is not None and (found.by_noun or (is_named and found.is_usual)):
+            return Records(found.at, found.item, is_usual=False, by_noun=True)
     return None
 
 

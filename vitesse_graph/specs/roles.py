@@ -153,8 +153,9 @@ def verb(raw: RawOperation) -> str:
     return ""
 
 
-def role(raw: RawOperation, *, has_list: bool, has_body: bool) -> EndpointRole:
-    """What kind of operation this is. `has_list`: its answer holds records and it pages or is a plain collection."""
+def role(raw: RawOperation, *, has_list: bool, has_body: bool, pages_in_body: bool = False) -> EndpointRole:
+    """What kind of operation this is. `has_list`: its answer holds records and it pages or is a plain collection;
+    `pages_in_body`: its body carries the position, which hardly anything but a search does."""
     method = raw.method
     if method in ("GET", "QUERY"):
         return "list" if has_list else "read"
@@ -170,6 +171,8 @@ def role(raw: RawOperation, *, has_list: bool, has_body: bool) -> EndpointRole:
         if said in _CREATING and not at_item:
             return "create"
         return "replace" if at_item or said not in _UPDATING else "update"
+    if has_list and pages_in_body and said not in _CREATING and said not in _UPDATING:
+        return "list"
     return _role_of_post(raw, said, at_item, has_list, has_body)
 
 

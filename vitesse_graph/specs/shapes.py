@@ -14,7 +14,7 @@ from vitesse_graph.specs.operations import Body, Reader, is_json
 from vitesse_graph.specs.records import Records, find_records
 from vitesse_graph.specs.roles import segments
 from vitesse_graph.specs.words import squash, stems
-from vitesse_graph.state.api_spec import DestShape, Endpoint, Incremental, SourceShape
+from vitesse_graph.state.api_spec import DestShape, Endpoint, Guess, Incremental, SourceShape
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _INNER = ("data", "attributes", "properties", "fields", "resource", "input", "payload")
@@ -41,7 +41,7 @@ def source_shape(reader: Reader, found: Indexed) -> SourceShape:
     )
     record = BoundedWriter(reader.flattener).write(item)
     stated = raw.operation.get("x-vitesse-id-field")
-    return SourceShape(
+    shape = SourceShape(
         endpoint=endpoint,
         record_schema=record,
         items_at=records.at if records is not None else None,
@@ -50,6 +50,35 @@ def source_shape(reader: Reader, found: Indexed) -> SourceShape:
         natural_keys=_stated_list(raw.operation.get("x-vitesse-natural-keys"))
         or natural_keys(reader.flattener, item, endpoint.resource),
         incremental=_incremental(reader, found, item),
+    )
+    if type(stated) is not str:
+        shape.guesses.append(_identity_guess(shape))
+    if shape.incremental is not None and "x-vitesse-incremental" not in raw.operation:
+        shape.guesses.append(_incremental_guess(shape.incremental))
+    return shape
+
+
+def _identity_guess(shape: SourceShape) -> Guess:
+    """What tells records apart, why, and how sure that is: an id by its full name, by its ending, or none."""
+    field, noun = shape.id_field, squash(shape.endpoint.resource)
+    if field is None:
+        evidence = "no field of the record is called like an id: its whole content tells it from others"
+        return Guess(about="identity", value="content", evidence=evidence, confidence=0.5)
+    name = squash(field.rpartition(".")[2])
+    is_plain = name in ("id", "gid", "sid", "uuid", "guid", "uid") and "." not in field
+    is_named = noun != "" and name in (f"{noun}id", f"{noun}sid", f"{noun}gid", f"{noun}key")
+    evidence = f"a field of {shape.endpoint.key} is called {field}"
+    return Guess(
+        about="identity", value=field, evidence=evidence, confidence=0.95 if is_plain or is_named else 0.7
+    )
+
+
+def _incremental_guess(found: Incremental) -> Guess:
+    evidence = f"a {found.location} parameter is called {found.param}; " + (
+        f"its next value is the latest {found.field}" if found.field else "no field of the record fits it"
+    )
+    return Guess(
+        about="incremental", value=found.param, evidence=evidence, confidence=0.85 if found.field else 0.5
     )
 
 

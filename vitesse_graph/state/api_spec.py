@@ -52,20 +52,25 @@ class Pagination(Model):
     """How a list endpoint is walked.
 
     `next_from` says where the position of the next page is read: a dotted path in the response
-    body (`paging.next.after`), `header:Link`, `last_item:id` (a field of the last record), or
-    None where the position is counted (`page`, `offset`). `next_is_url` is set where that value
-    is a whole or relative URL to be followed instead of a parameter value.
+    body (`paging.next.after`; `link[relation=next].url` chooses an element of an array),
+    `header:Link`, `last_item:id` (a field of the last record), or None where the position is
+    counted (`page`, `offset`). `next_is_url` is set where that value is a whole or relative URL
+    to be followed instead of a parameter value. `state.positions` reads such places.
     """
 
     style: PaginationStyle = "none"
     params: list[str] = Field(default_factory=list)
     """Parameters that move to the next page, the one to use first."""
-    params_in: Literal["query", "body"] = "query"
+    """In a body a name may be a dotted path (`pagination.page`)."""
+    params_in: Literal["query", "body", "header"] = "query"
+    """`header` is the `Range` header, counted as `items=0-24`."""
     page_size_param: str | None = None
     default_page_size: int | None = None
     max_page_size: int | None = None
     first_page: int = 1
     """For style `page`: the number of the first page (0 in some APIs)."""
+    first_offset: int = 0
+    """For style `offset`: the number of the first record (1 in SCIM)."""
     next_from: str | None = None
     next_is_url: bool = False
     has_more_from: str | None = None
@@ -210,6 +215,8 @@ class SourceShape(Model):
     incremental: Incremental | None = None
     required_params: list[str] = Field(default_factory=list)
     """Query parameters and headers that every call must carry and that have no default; ingest fills it."""
+    guesses: list[Guess] = Field(default_factory=list)
+    """What of this was concluded from names: identity, the filter on changes."""
 
 
 class DestShape(Model):

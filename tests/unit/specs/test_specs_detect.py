@@ -225,6 +225,14 @@ def test_swagger_2_is_understood_alike() -> None:
         ("twice per user in a 24 hour time frame", 2, 86_400),
         ("5 req/sec", 5, 1),
         ("60 requests / minute", 60, 60),
+        ("API calls are limited to 10 per second per token", 10, 1),
+        ("Requests are limited to 3,600 per hour", 3600, 3600),
+        ("A maximum of 60 requests can be made within one minute", 60, 60),
+        ("200 requests per IP address in any 10 second window", 200, 10),
+        ("600 requests per rolling minute", 600, 60),
+        ("1200 requests per five minute period per user", 1200, 300),
+        ("50 QPS per key", 50, 1),
+        ("The default quota is 30 RPM", 30, 60),
     ],
 )
 def test_limits_are_read_from_words(text: str, requests: float, seconds: float) -> None:
@@ -234,7 +242,18 @@ def test_limits_are_read_from_words(text: str, requests: float, seconds: float) 
 
 
 @pytest.mark.parametrize(
-    "text", ["version 2.0 of the API", "returns 10 items per page", "1/2 of them", "24/7 support"]
+    "text",
+    [
+        "version 2.0 of the API",
+        "returns 10 items per page",
+        "1/2 of them",
+        "24/7 support",
+        "Up to 100 items per request",
+        "a timeout of 10 seconds for requests",
+        "Access tokens are valid for 2 hours and requests with older ones fail",
+        "No more than 2 concurrent requests",
+        "Data of the last 30 days is returned; requests for more are refused",
+    ],
 )
 def test_other_numbers_are_no_limits(text: str) -> None:
     assert parse_limit(text) is None

@@ -261,6 +261,20 @@ def test_every_guess_can_be_corrected() -> None:
     assert (shape.id_field, shape.natural_keys, shape.incremental.param) == ("email", ["name"], "seit")
     assert document.spec.rate_limit is not None
     assert document.spec.rate_limit.requests == 9
+    assert shape.guesses == []
+    assert [g.about for g in document.spec.guesses] == ["base_url"]
+
+
+def test_what_tells_records_apart_is_a_guess_with_its_evidence() -> None:
+    item = {"type": "object", "properties": {"contact_id": TEXT, "updated_at": TEXT}}
+    shape = make_document({"/contacts": listing(item, query("updated_since"))}).source_shape("GET /contacts")
+    assert [(g.about, g.value, g.confidence) for g in shape.guesses] == [
+        ("identity", "contact_id", 0.95),
+        ("incremental", "updated_since", 0.85),
+    ]
+    assert all("GET /contacts" in g.evidence or "updated_at" in g.evidence for g in shape.guesses)
+    nameless = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    assert make_document({"/a": listing(nameless)}).source_shape("GET /a").guesses[0].value == "content"
 
 
 def test_a_correction_that_does_not_fit_is_refused() -> None:
