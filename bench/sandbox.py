@@ -23,7 +23,7 @@ import aiohttp
 
 from bench._guardian_pairs import load_pairs
 from vitesse_graph.guardian import AppTarget, Call
-from vitesse_graph.guardian.plan import content_type_of, fixed_for
+from vitesse_graph.guardian.plan import content_type_of, file_fields, fixed_for
 from vitesse_graph.guardian.targets import path_of
 from vitesse_graph.sandbox import Sandbox, create_sandbox, serve
 from vitesse_graph.sandbox.resources import place_of
@@ -90,13 +90,8 @@ async def speed_table() -> None:
 
 
 def chosen(document: SpecDocument, role: str, limit: int) -> list[Endpoint]:
-    """Operations of one kind; uploads aside."""
-    found = [
-        e
-        for e in document.spec.endpoints
-        if e.role == role and "multipart/form-data" not in e.content_types[:1]
-    ]
-    return found[:limit]
+    """Operations of one kind."""
+    return [endpoint for endpoint in document.spec.endpoints if endpoint.role == role][:limit]
 
 
 def request(app: Sandbox, document: SpecDocument, endpoint: Endpoint) -> Call:
@@ -114,7 +109,7 @@ def request(app: Sandbox, document: SpecDocument, endpoint: Endpoint) -> Call:
         body = generator.draw(Draw(random.Random(1)), minimal=endpoint.role == "list")
     return Call(
         endpoint.method, path_of(endpoint, params), fixed.query, fixed.headers, body, content_type_of(endpoint),
-        key=endpoint.key, auth=endpoint.auth,
+        key=endpoint.key, auth=endpoint.auth, files=file_fields(operation.body_schema),
     )  # fmt: skip
 
 

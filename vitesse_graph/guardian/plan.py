@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vitesse_graph.guardian.paths import read
 from vitesse_graph.guardian.targets import Call, path_of
 from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, SourceShape
+from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic import Draw, RecordGenerator
-from vitesse_graph.synthetic.schemas import flatten, types_of
+from vitesse_graph.synthetic.schemas import flatten, properties_of, types_of
 
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 JSON = "application/json"
@@ -113,12 +114,24 @@ def source_call(
     )  # fmt: skip
 
 
-def write_call(endpoint: Endpoint, fixed: Fixed, body: Any) -> Call:
-    """The request that writes one record."""
+def write_call(endpoint: Endpoint, fixed: Fixed, body: Any, files: Collection[str] = ()) -> Call:
+    """The request that writes one record. `files` are the fields that are files where it has several parts."""
     return Call(
         method=endpoint.method.upper(), path=path_of(endpoint, fixed.path_params), query=fixed.query,
         headers=fixed.headers, body=body, content_type=content_type_of(endpoint), auth=endpoint.auth, key=endpoint.key,
+        files=files,
     )  # fmt: skip
+
+
+def file_fields(schema: JsonSchema) -> frozenset[str]:
+    """The fields of a body that hold a file's bytes."""
+    return frozenset(
+        name
+        for name, sub in properties_of(schema, schema).items()
+        if (flat := flatten(sub, schema)).get("format") == "binary"
+        or flat.get("contentEncoding") == "binary"
+        or str(flat.get("contentMediaType", "")) == "application/octet-stream"
+    )
 
 
 def update_id_param(update: Endpoint) -> str | None:

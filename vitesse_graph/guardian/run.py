@@ -14,6 +14,7 @@ from vitesse_graph.guardian.health import endpoint_coverage, hard_fails, health_
 from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.guardian.paths import plain, read
 from vitesse_graph.guardian.plan import (
+    file_fields,
     fixed_for,
     new_id,
     planned,
@@ -58,6 +59,7 @@ class _Run:
     on_result: OnResult | None
     book: CallBook = field(default_factory=CallBook)
     created: list[tuple[str, Any]] = field(default_factory=list)
+    files: frozenset[str] = frozenset()
 
     async def call(
         self,
@@ -149,7 +151,7 @@ async def run_guardian(
         profiles=_Profiles(synthetic, source_shape.id_field),
         plausibility=Plausibility(mapping.transformations, source_shape.record_schema, dest_shape.request_schema),
         losses=Losses(mapping.transformations), dest_operation=dest_operation,
-        dest_params=dest_params or {}, dest_others=dest_others or {}, on_result=on_result,
+        dest_params=dest_params or {}, dest_others=dest_others or {}, on_result=on_result, files=file_fields(dest_shape.request_schema),
     )  # fmt: skip
     if dest_list is not None:
         await _probe(run, dest_list)
@@ -221,7 +223,7 @@ async def _try_one(run: _Run, record: dict[str, Any], position: int) -> None:
         # The deployed integration quarantines such a record: it is never sent.
         run.tally.add(trial, record, body)
         return
-    call = write_call(run.dest_shape.endpoint, _fixed(run), body)
+    call = write_call(run.dest_shape.endpoint, _fixed(run), body, run.files)
     answer = await run.call(
         "dest",
         run.dest,
@@ -260,7 +262,7 @@ async def _follow_up(run: _Run) -> None:
             detail = run.dest_others.get(shape.update.key)
             fixed = fixed_for(shape.update, detail, given, invent=run.dest.is_sandbox)
             sent = with_id(body, shape.update_id_at, identifier) if shape.update_id_at else body
-            await run.call("dest", run.dest, write_call(shape.update, fixed, sent))
+            await run.call("dest", run.dest, write_call(shape.update, fixed, sent, run.files))
         await _look_up(run, body)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import orjson
 
 from vitesse_graph.errors import RefusedAddress, UpstreamError
+from vitesse_graph.http.multipart import MULTIPART, encode_multipart
 from vitesse_graph.state.api_spec import AuthScheme, Endpoint, RateLimit
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Call:
     """Where the operation wants another credential than the API; only sandboxes are given one."""
     key: str = ""
     """`GET /v1/customers`: the operation as the specification names it, for counting."""
+    files: Collection[str] = ()
+    """The fields that are files, in a body of several parts."""
 
 
 @dataclass(slots=True)
@@ -118,17 +121,19 @@ def credential_headers(auth: AuthScheme, secret: str = DUMMY_SECRET) -> tuple[di
     return headers, query
 
 
-def encode_body(call: Call) -> bytes:
-    """The request body in its content type: JSON, or a form with brackets (`address[line1]`)."""
+def encode_body(call: Call) -> tuple[bytes, str]:
+    """(body, content type): JSON, a form with brackets (`address[line1]`), or several parts."""
     if call.body is None:
-        return b""
+        return b"", ""
     if call.content_type == "application/x-www-form-urlencoded":
-        return urlencode(list(_pairs("", call.body))).encode()
+        return urlencode(list(_pairs("", call.body))).encode(), call.content_type
+    if call.content_type == MULTIPART:
+        return encode_multipart(call.body, call.files)
     try:
-        return orjson.dumps(call.body)
+        return orjson.dumps(call.body), call.content_type
     except TypeError:
         # Integers beyond 64 bits and lone surrogates: legal JSON that orjson refuses to write.
-        return json.dumps(call.body).encode()
+        return json.dumps(call.body).encode(), call.content_type
 
 
 def _pairs(prefix: str, value: Any) -> list[tuple[str, str]]:
@@ -163,12 +168,12 @@ class AppTarget:
     async def call(self, call: Call) -> Answer:
         own, extra = credential_headers(call.auth) if call.auth is not None else ({}, {})
         path, query = _target_of(call, {**self._query, **extra})
-        body = encode_body(call)
+        body, content_type = encode_body(call)
         headers = [(b"host", b"sandbox"), *(h for h in self._headers if h[0].decode() not in own)]
         headers += [(name.encode(), value.encode()) for name, value in own.items()]
         headers += [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
-        if call.body is not None:
-            headers.append((b"content-type", call.content_type.encode()))
+        if content_type:
+            headers.append((b"content-type", content_type.encode()))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": call.method, "scheme": "http",
             "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers,
@@ -272,9 +277,9 @@ class HttpTarget:
         if url is None:
             return Answer(None, fault="refused")
         headers = {**self._headers, **call.headers}
-        body = encode_body(call)
-        if call.body is not None:
-            headers["content-type"] = call.content_type
+        body, content_type = encode_body(call)
+        if content_type:
+            headers["content-type"] = content_type
         return await self._send(call.method, url, headers, body)
 
     def _url(self, call: Call) -> str | None:

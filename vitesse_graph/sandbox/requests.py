@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from vitesse_graph.sandbox import drift as drifting
-from vitesse_graph.sandbox.bodies import BadBody, coerce, is_form, is_json, parse_json, parse_pairs
+from vitesse_graph.sandbox.bodies import (
+    BadBody,
+    coerce,
+    is_form,
+    is_json,
+    parse_json,
+    parse_multipart,
+    parse_pairs,
+)
 from vitesse_graph.sandbox.operation import CompiledParameter, Operation, plain_type
 from vitesse_graph.state.api_spec import Parameter
+from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic import Contract, Problem
-from vitesse_graph.synthetic.schemas import flatten, types_of
+from vitesse_graph.synthetic.schemas import branches, flatten, properties_of, types_of
 
 _MAX_PROBLEMS = 10
 
@@ -168,20 +174,25 @@ def _parsed(request: Request, content_type: str, contract: Contract) -> tuple[An
             raise BadBody("the form is not UTF-8") from None
         return coerce(parse_pairs(text), contract.schema, contract.schema), True
     if content_type == "multipart/form-data":
-        return coerce(_multipart(request), contract.schema, contract.schema), True
+        parts = parse_multipart(request.raw_body, request.headers["content-type"])
+        return coerce(_unpacked(parts, contract.schema), contract.schema, contract.schema), True
     return request.raw_body, False
 
 
-def _multipart(request: Request) -> dict[str, Any]:
-    """The parts by name: texts as texts, files as their (latin-1) content."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode("latin-1")
-    message = BytesParser(policy=HTTP).parsebytes(head + request.raw_body)
-    if not message.is_multipart():
-        raise BadBody("the body is not multipart/form-data with the stated boundary")
-    out: dict[str, Any] = {}
-    for part in message.iter_parts():
-        found = re.search(r'name="([^"]*)"', str(part.get("content-disposition", "")))
-        payload = part.get_payload(decode=True)
-        if found and isinstance(payload, bytes):
-            out[found[1]] = payload.decode("latin-1")
-    return out
+def _unpacked(parts: dict[str, Any], schema: JsonSchema) -> dict[str, Any]:
+    """The parts with those read as JSON that stand for objects and lists, as OpenAPI has them by default."""
+    known = properties_of(schema, schema)
+    return {name: _read_part(value, known.get(name), schema) for name, value in parts.items()}
+
+
+def _read_part(value: Any, schema: Any, root: JsonSchema) -> Any:
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
+    flat = flatten(schema, root)
+    kinds = {kind for option in (flat, *branches(flat)) for kind in types_of(flatten(option, root))}
+    if "string" in kinds or not kinds & {"object", "array"}:
+        return value
+    try:
+        return parse_json(value.encode())
+    except BadBody:
+        return value
