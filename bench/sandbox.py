@@ -99,11 +99,11 @@ def request(app: Sandbox, document: SpecDocument, endpoint: Endpoint) -> Call:
     fixed = fixed_for(endpoint, document.operation(endpoint.key), {}, invent=True)
     params = dict(fixed.path_params)
     place = place_of(endpoint)
-    found = app.effects.collection(place, params) if place.id_param else None
+    found = app.holdings.collection(place, params) if place.id_param else None
     if found is not None and place.id_param and len(found[1]):
         params[place.id_param] = next(iter(found[1])).id
     body: Any = None
-    operation = app.effects.operation(endpoint.key)
+    operation = app.holdings.operation(endpoint.key)
     if endpoint.method != "GET" and operation.media_types:
         generator = RecordGenerator(operation.body_schema, direction="request")
         body = generator.draw(Draw(random.Random(1)), minimal=endpoint.role == "list")
@@ -130,7 +130,7 @@ async def coverage_table(limit: int) -> None:
             counts: Counter[str] = Counter()
             for role in ("list", "read", "create"):
                 for endpoint in chosen(document, role, limit):
-                    operation = app.effects.operation(endpoint.key)
+                    operation = app.holdings.operation(endpoint.key)
                     answer = await AppTarget(app, document.spec.auth).call(request(app, document, endpoint))
                     success = operation.success
                     right = answer.status == success.status

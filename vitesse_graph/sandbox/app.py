@@ -20,8 +20,10 @@ from vitesse_graph.errors import InputError, NotFoundError
 from vitesse_graph.sandbox import drift as drifting
 from vitesse_graph.sandbox.auth import is_authorised
 from vitesse_graph.sandbox.bodies import BadBody
-from vitesse_graph.sandbox.effects import Effects, Reply
+from vitesse_graph.sandbox.effects import Effects
 from vitesse_graph.sandbox.faults import Fault, Faults, parse_faults
+from vitesse_graph.sandbox.holdings import Holdings
+from vitesse_graph.sandbox.replies import Reply, refuse
 from vitesse_graph.sandbox.requests import Request, check_request
 from vitesse_graph.sandbox.routing import Router
 from vitesse_graph.state.ports import SpecReader
@@ -63,7 +65,8 @@ class Sandbox:
         self._require_auth = require_auth
         self._control = control
         self._router = Router(self.spec.endpoints, self.spec.base_url)
-        self.effects = Effects(reader, seed=seed, records=records, seed_records=dict(seed_records or {}))
+        self.holdings = Holdings(reader, seed=seed, records=records, seed_records=dict(seed_records or {}))
+        self._effects = Effects(self.holdings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -122,20 +125,20 @@ class Sandbox:
             return reply
         self.stats.by_operation[match.endpoint.key] += 1
         try:
-            operation = self.effects.operation(match.endpoint.key)
+            operation = self.holdings.operation(match.endpoint.key)
         except NotFoundError:
             return Reply.error(501, "this operation of the specification cannot be read")
         if failing is not None:
-            return self._failure(self.effects.refuse(operation, failing.status or 500, _FAULT_TEXT), failing)
+            return self._failure(refuse(operation, failing.status or 500, _FAULT_TEXT), failing)
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         text = scope.get("query_string", b"").decode("latin-1")
         query = parse_qsl(text, keep_blank_values=True)
         if self._require_auth and not is_authorised(operation.detail, self.spec, headers, dict(query)):
-            return self.effects.refuse(operation, 401, "a credential is required")
+            return refuse(operation, 401, "a credential is required")
         if body is None:
-            return self.effects.refuse(operation, 413, "the body is too large")
+            return refuse(operation, 413, "the body is too large")
         request = Request(
             operation=operation, path=path, params=match.params, query=query, query_text=text, headers=headers,
             raw_body=body, origin=_origin(scope, headers), rules=rules,
@@ -143,10 +146,10 @@ class Sandbox:
         try:
             problem = check_request(request)
         except BadBody as error:
-            return self.effects.refuse(operation, operation.refusal_status, str(error))
+            return refuse(operation, operation.refusal_status, str(error))
         if problem is not None:
-            return self.effects.refuse(operation, problem.status or operation.refusal_status, problem.text)
-        return self.effects.perform(request)
+            return refuse(operation, problem.status or operation.refusal_status, problem.text)
+        return self._effects.perform(request)
 
     @staticmethod
     def _failure(reply: Reply, fault: Fault) -> Reply:
@@ -158,22 +161,22 @@ class Sandbox:
 
     def records(self, key_or_path: str) -> list[dict[str, Any]]:
         """The records that an endpoint (`GET /v1/customers`) or a collection's path works on."""
-        return [entry.record for entry in self.effects.entries(key_or_path)]
+        return [entry.record for entry in self.holdings.entries(key_or_path)]
 
     def shown(self, key: str) -> list[Any]:
         """The records as a list (`GET /v1/customers`) shows them: what a client that reads them all sees."""
-        return self.effects.shown(key)
+        return self.holdings.shown(key)
 
     def sent(self, key_or_path: str) -> list[Any]:
         """The bodies that clients wrote there, as they were last written."""
-        return [entry.sent for entry in self.effects.entries(key_or_path) if entry.sent is not None]
+        return [entry.sent for entry in self.holdings.entries(key_or_path) if entry.sent is not None]
 
     def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
         """Changes the record at a position of `records`, as somebody else at that API would: no request, no trace.
 
         Its time of change is set where it has one. Raises NotFoundError, IndexError.
         """
-        self.effects.change(key_or_path, position, changes)
+        self.holdings.change(key_or_path, position, changes)
 
     def set_faults(self, faults: Faults, *, from_now: bool = True) -> None:
         """Changes what goes wrong; schedules count from the next request on."""
@@ -185,7 +188,7 @@ class Sandbox:
             "requests": self.stats.requests,
             "by_operation": dict(self.stats.by_operation),
             "by_status": {str(status): count for status, count in self.stats.by_status.items()},
-            "records": self.effects.counts(),
+            "records": self.holdings.counts(),
         }
 
     def _controlled(self, scope: Scope, body: bytes | None) -> Reply:

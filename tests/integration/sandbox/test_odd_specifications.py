@@ -303,7 +303,7 @@ async def opened(document: dict[str, Any], folder: Path) -> tuple[Sandbox, AppTa
 
 
 def broken(app: Sandbox, key: str, answer: Answer) -> list[Any]:
-    success = app.effects.operation(key).success
+    success = app.holdings.operation(key).success
     assert answer.status == success.status, answer.raw[:300]
     return list(Contract(success.schema, "response").problems(answer.value())) if success.is_json else []
 
@@ -314,7 +314,7 @@ async def test_records_of_odd_schemas_are_made_sent_listed_and_read(name: str, t
     listed = await target.call(Call("GET", f"/{name}", {"limit": "20"}))
     assert broken(app, f"GET /{name}", listed) == []
     assert len(listed.value()["items"]) == 12
-    generator = RecordGenerator(app.effects.operation(f"POST /{name}").body_schema, direction="request")
+    generator = RecordGenerator(app.holdings.operation(f"POST /{name}").body_schema, direction="request")
     for seed in range(6):
         body = generator.draw(Draw(random.Random(seed)), minimal=seed % 2 == 0)
         made = await target.call(Call("POST", f"/{name}", body=body, content_type="application/vnd.odd+json"))
@@ -328,7 +328,7 @@ async def test_records_of_odd_schemas_are_made_sent_listed_and_read(name: str, t
 
 async def test_what_is_write_only_is_taken_and_never_shown(tmp_path: Path) -> None:
     app, target = await opened(ODD, tmp_path)
-    generator = RecordGenerator(app.effects.operation("POST /User").body_schema, direction="request")
+    generator = RecordGenerator(app.holdings.operation("POST /User").body_schema, direction="request")
     body = {**generator.draw(Draw(random.Random(1))), "password": "Secret#2026x"}
     made = await target.call(Call("POST", "/User", body=body, content_type="application/vnd.odd+json"))
     assert made.status == 201
@@ -411,7 +411,7 @@ async def test_parts_that_cannot_be_read_are_refused(body: bytes, content_type: 
 
 async def test_forms_of_swagger_2_are_held_to_their_patterns_and_bounds(tmp_path: Path) -> None:
     app, target = await opened(SWAGGER, tmp_path)
-    operation = app.effects.operation("POST /orders.json")
+    operation = app.holdings.operation("POST /orders.json")
     generator = RecordGenerator(operation.body_schema, direction="request")
     form = "application/x-www-form-urlencoded"
     for seed in range(5):

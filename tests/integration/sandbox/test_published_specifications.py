@@ -81,7 +81,7 @@ async def test_a_sandbox_lists_creates_and_refuses(entry: dict[str, Any], tmp_pa
     document, app = await opened(entry, tmp_path)
     target = AppTarget(app, document.spec.auth)
     for endpoint in of_role(document, "list"):
-        operation = app.effects.operation(endpoint.key)
+        operation = app.holdings.operation(endpoint.key)
         body = (
             some_body(operation, minimal=True)
             if endpoint.method == "POST" and operation.media_types
@@ -90,7 +90,7 @@ async def test_a_sandbox_lists_creates_and_refuses(entry: dict[str, Any], tmp_pa
         answer = await target.call(request(document, endpoint, body))
         check(operation, answer)
     for endpoint in of_role(document, "create", with_body=True):
-        operation = app.effects.operation(endpoint.key)
+        operation = app.holdings.operation(endpoint.key)
         check(operation, await target.call(request(document, endpoint, some_body(operation, minimal=False))))
         if Contract(operation.body_schema, "request").is_valid([["no", "body"]]):
             continue  # anything goes
