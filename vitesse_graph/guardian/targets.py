@@ -171,7 +171,9 @@ class AppTarget:
         body, content_type = encode_body(call)
         headers = [(b"host", b"sandbox"), *(h for h in self._headers if h[0].decode() not in own)]
         headers += [(name.encode(), value.encode()) for name, value in own.items()]
-        headers += [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
+        known = {name for name, _ in headers}
+        given = [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
+        headers += [(name, value) for name, value in given if name not in known]
         if content_type:
             headers.append((b"content-type", content_type.encode()))
         scope = {
@@ -209,7 +211,8 @@ def _target_of(call: Call, extra: Mapping[str, str]) -> tuple[str, str]:
         parts = urlsplit(call.url)
         query = "&".join(filter(None, [parts.query, urlencode(extra)]))
         return parts.path or "/", query
-    return call.path, urlencode({**call.query, **extra})
+    path, _, own = call.path.partition("?")
+    return path, "&".join(filter(None, [own, urlencode({**call.query, **extra})]))
 
 
 class Pacer:
@@ -276,7 +279,11 @@ class HttpTarget:
         url = self._url(call)
         if url is None:
             return Answer(None, fault="refused")
-        headers = {**self._headers, **call.headers}
+        known = {name.lower() for name in self._headers}
+        headers = {
+            **self._headers,
+            **{name: value for name, value in call.headers.items() if name.lower() not in known},
+        }
         body, content_type = encode_body(call)
         if content_type:
             headers["content-type"] = content_type
@@ -285,8 +292,8 @@ class HttpTarget:
     def _url(self, call: Call) -> str | None:
         """The address to call; None for a next page on another host, where our credential does not belong."""
         if call.url is None:
-            query = urlencode({**call.query, **self._query})
-            return f"{self._base}{call.path}" + (f"?{query}" if query else "")
+            path, query = _target_of(call, self._query)
+            return f"{self._base}{path}" + (f"?{query}" if query else "")
         url = urljoin(f"{self._base}/", call.url)
         return url if urlsplit(url)[:2] == urlsplit(self._base)[:2] else None
 
@@ -339,8 +346,11 @@ def may_read(call: Call) -> bool:
 
 
 def path_of(endpoint: Endpoint, params: Mapping[str, str]) -> str:
-    """The endpoint's path with its parameters filled in, percent-encoded."""
-    path = endpoint.path
+    """The endpoint's path with its parameters filled in, percent-encoded.
+
+    What vendors write behind a `#`, to tell operations of one path apart, never reaches a server.
+    """
+    path = endpoint.path.partition("#")[0]
     for name, value in params.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
     return path

@@ -25,7 +25,8 @@ from vitesse_graph.sandbox.faults import Fault, Faults, parse_faults
 from vitesse_graph.sandbox.holdings import Holdings
 from vitesse_graph.sandbox.replies import Reply, refuse
 from vitesse_graph.sandbox.requests import Request, check_request
-from vitesse_graph.sandbox.routing import Router
+from vitesse_graph.sandbox.routing import Router, in_question
+from vitesse_graph.state.api_spec import Endpoint
 from vitesse_graph.state.ports import SpecReader
 
 Scope = MutableMapping[str, Any]
@@ -43,6 +44,20 @@ class Stats:
     requests: int = 0
     by_operation: Counter[str] = field(default_factory=Counter)
     by_status: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One request, before it is known which operation it is for."""
+
+    path: str
+    params: dict[str, str]
+    query: list[tuple[str, str]]
+    query_text: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    origin: str
+    rules: list[drifting.DriftRule]
 
 
 class Sandbox:
@@ -123,33 +138,53 @@ class Sandbox:
             reply = Reply.error(405, f"this path knows {', '.join(match.allowed)}")
             reply.headers.append(("allow", ", ".join(match.allowed)))
             return reply
-        self.stats.by_operation[match.endpoint.key] += 1
-        try:
-            operation = self.holdings.operation(match.endpoint.key)
-        except NotFoundError:
-            return Reply.error(501, "this operation of the specification cannot be read")
-        if failing is not None:
-            return self._failure(refuse(operation, failing.status or 500, _FAULT_TEXT), failing)
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         text = scope.get("query_string", b"").decode("latin-1")
-        query = parse_qsl(text, keep_blank_values=True)
-        if self._require_auth and not is_authorised(operation.detail, self.spec, headers, dict(query)):
-            return refuse(operation, 401, "a credential is required")
-        if body is None:
-            return refuse(operation, 413, "the body is too large")
+        asked = _Asked(
+            path, match.params, parse_qsl(text, keep_blank_values=True), text, headers, body,
+            _origin(scope, headers), rules,
+        )  # fmt: skip
+        candidates = in_question([match.endpoint, *match.others], asked.query)
+        endpoint = candidates[0]
+        reply, fit = self._try(asked, endpoint, failing)
+        for other in candidates[1:]:
+            if fit == _FITS:
+                break
+            tried, better = self._try(asked, other, failing)
+            if better > fit:
+                reply, endpoint, fit = tried, other, better
+        self.stats.by_operation[endpoint.key] += 1
+        return reply
+
+    def _try(self, asked: _Asked, endpoint: Endpoint, failing: Fault | None) -> tuple[Reply, int]:
+        """The answer, and how well the request fits this operation: nothing changes where it does not."""
+        try:
+            operation = self.holdings.operation(endpoint.key)
+        except NotFoundError:
+            return Reply.error(501, "this operation of the specification cannot be read"), 0
+        if failing is not None:
+            refused = refuse(operation, failing.status or 500, _FAULT_TEXT)
+            return self._failure(refused, failing), _FITS
+        if self._require_auth and not is_authorised(
+            operation.detail, self.spec, asked.headers, dict(asked.query)
+        ):
+            return refuse(operation, 401, "a credential is required"), 0
+        if asked.body is None:
+            return refuse(operation, 413, "the body is too large"), _FITS
         request = Request(
-            operation=operation, path=path, params=match.params, query=query, query_text=text, headers=headers,
-            raw_body=body, origin=_origin(scope, headers), rules=rules,
+            operation=operation, path=asked.path, params=asked.params, query=asked.query, query_text=asked.query_text,
+            headers=asked.headers, raw_body=asked.body, origin=asked.origin, rules=asked.rules,
         )  # fmt: skip
         try:
-            problem = check_request(request)
+            problem = check_request(request, self.holdings.has_id)
         except BadBody as error:
-            return refuse(operation, operation.refusal_status, str(error))
+            return refuse(operation, operation.refusal_status, str(error)), _FITS_BUT_BODY
         if problem is not None:
-            return refuse(operation, problem.status or operation.refusal_status, problem.text)
-        return self._effects.perform(request)
+            status = problem.status or operation.refusal_status
+            return refuse(operation, status, problem.text), _FITS_BUT_BODY * problem.is_of_body
+        return self._effects.perform(request), _FITS
 
     @staticmethod
     def _failure(reply: Reply, fault: Fault) -> Reply:
@@ -206,6 +241,7 @@ class Sandbox:
         return Reply.error(404, "control knows GET stats, POST faults and GET health")
 
 
+_FITS, _FITS_BUT_BODY = 2, 1
 _FAULT_TEXT = "a fault was asked for"
 
 

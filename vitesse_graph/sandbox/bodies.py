@@ -7,7 +7,7 @@ server does; what does not turn stays text and is refused by the contract.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -42,15 +42,16 @@ def parse_json(raw: bytes) -> Any:
         raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from None
 
 
-def parse_pairs(text: str) -> dict[str, Any]:
+def parse_pairs(text: str, whole: Collection[str] = ()) -> dict[str, Any]:
     """`a[b]=1&c[0][d]=2&e[]=3&f=4&f=5` as nested objects and arrays; a name given twice is a list.
 
+    Names in `whole` are taken as they are: specifications that list `vendor[name]` as one field exist.
     Raises BadBody for nesting beyond 16 steps.
     """
-    return nested(parse_qsl(text, keep_blank_values=True))
+    return nested(parse_qsl(text, keep_blank_values=True), whole)
 
 
-def parse_multipart(raw: bytes, content_type: str) -> dict[str, Any]:
+def parse_multipart(raw: bytes, content_type: str, whole: Collection[str] = ()) -> dict[str, Any]:
     """The parts by name, nested as in a form: texts as texts, files as their (latin-1) content. Raises BadBody."""
     from python_multipart.exceptions import FormParserError
     from python_multipart.multipart import Field, File, FormParser, parse_options_header
@@ -83,7 +84,7 @@ def parse_multipart(raw: bytes, content_type: str) -> dict[str, Any]:
         parser.close()
     if not ended:
         raise BadBody("the body is not multipart/form-data with the stated boundary")
-    return nested(pairs)
+    return nested(pairs, whole)
 
 
 def _name(raw: bytes | None) -> str:
@@ -97,11 +98,11 @@ def _decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def nested(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def nested(pairs: Iterable[tuple[str, str]], whole: Collection[str] = ()) -> dict[str, Any]:
     """Names with brackets as nested objects and arrays. Raises BadBody for nesting beyond 16 steps."""
     root: dict[str, Any] = {}
     for name, value in pairs:
-        head, steps = split_name(name)
+        head, steps = (name, []) if name in whole else split_name(name)
         _put(root, [head, *steps], value)
     return {name: _as_lists(value) for name, value in root.items()}
 

@@ -13,6 +13,7 @@ from vitesse_graph.sandbox.model import RecordModel, build_model, item_schema, i
 from vitesse_graph.sandbox.operation import Operation
 from vitesse_graph.sandbox.places import write_path
 from vitesse_graph.sandbox.replies import seeded_draw
+from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
 from vitesse_graph.sandbox.store import Collection, Entry
 from vitesse_graph.state.api_spec import DestShape, Incremental
@@ -84,6 +85,12 @@ class Holdings:
             found = model.scopes[scope] = model.new_collection(seed)
             self._fill(model, found, place, scope, seed)
         return model, found
+
+    def has_id(self, request: Request, parameter: str) -> bool:
+        """Whether this path parameter of the request names a record that is there."""
+        place = place_of(request.operation.endpoint)
+        found = self.collection(place, request.params) if place.id_param == parameter else None
+        return found is not None and found[1].get(request.params.get(parameter, "")) is not None
 
     def _fill(
         self, model: RecordModel, collection: Collection, place: Place, scope: tuple[str, ...], seed: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -50,20 +50,29 @@ class Refusal:
 
     text: str
     status: int | None = None
+    is_of_body: bool = True
+    """Whether the parameters are right and only the body is not."""
 
 
-def check_request(request: Request) -> Refusal | None:
-    """What is wrong with the request, or None. Raises BadBody for a body that cannot be read."""
-    wrong = _check_parameters(request)
+HasId = Callable[[Request, str], bool]
+
+
+def check_request(request: Request, has_id: HasId = lambda request, name: False) -> Refusal | None:
+    """What is wrong with the request, or None. Raises BadBody for a body that cannot be read.
+
+    `has_id` tells whether a path parameter names a record that is there: an id that the API itself gave out
+    is right, whatever its parameter's schema says.
+    """
+    wrong = _check_parameters(request, has_id)
     if wrong:
-        return Refusal("; ".join(wrong[:_MAX_PROBLEMS]))
+        return Refusal("; ".join(wrong[:_MAX_PROBLEMS]), is_of_body=False)
     return _check_body(request)
 
 
 # parameters
 
 
-def _check_parameters(request: Request) -> list[str]:
+def _check_parameters(request: Request, has_id: HasId) -> list[str]:
     flat: dict[str, list[str]] = {}
     for name, value in request.query:
         flat.setdefault(name, []).append(value)
@@ -83,6 +92,8 @@ def _check_parameters(request: Request) -> list[str]:
         if parameter.location == "query":
             request.given[parameter.name] = turned
         problems = compiled.contract.problems(turned, 2)
+        if problems and parameter.location == "path" and has_id(request, parameter.name):
+            continue
         wrong += [f"{_joined(parameter.name, problem)}: {problem.message}" for problem in problems]
     return wrong
 
@@ -167,14 +178,15 @@ def _parsed(request: Request, content_type: str, contract: Contract) -> tuple[An
     """The body's value, and whether it is one that a schema can judge."""
     if is_json(content_type):
         return parse_json(request.raw_body), True
+    whole = [name for name in properties_of(contract.schema, contract.schema) if "[" in name]
     if is_form(content_type):
         try:
             text = request.raw_body.decode("utf-8")
         except UnicodeDecodeError:
             raise BadBody("the form is not UTF-8") from None
-        return coerce(parse_pairs(text), contract.schema, contract.schema), True
+        return coerce(parse_pairs(text, whole), contract.schema, contract.schema), True
     if content_type == "multipart/form-data":
-        parts = parse_multipart(request.raw_body, request.headers["content-type"])
+        parts = parse_multipart(request.raw_body, request.headers["content-type"], whole)
         return coerce(_unpacked(parts, contract.schema), contract.schema, contract.schema), True
     return request.raw_body, False
 

@@ -3,7 +3,8 @@
 Compiling repairs what vendors publish (a PCRE-only or broken `pattern` is left out rather than
 refused; `oneOf` is read as `anyOf`, since published forms overlap so often that no value at all would
 fit exactly one; `allOf` parts that forbid each other's fields are read as one object; what requires
-itself without end is required no longer) and minds the direction: `readOnly` fields are not demanded
+itself without end is required no longer; of two rules that no value keeps at once the vaguer one goes,
+see `contradictions`) and minds the direction: `readOnly` fields are not demanded
 of a request, `writeOnly` ones not of a response. Messages never hold the offending value.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 import jsonschema_rs
 
 from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.contradictions import without_contradictions
 from vitesse_graph.synthetic.endless import open_rings
 from vitesse_graph.synthetic.schemas import Direction, flatten, rebuild, resolve
 
@@ -70,6 +72,7 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
             node.pop("pattern")
         if _excludes_itself(node, schema):
             node = flatten(node, schema)
+        without_contradictions(node, schema)
         if "oneOf" in node and "anyOf" not in node:
             node["anyOf"] = node.pop("oneOf")
         if "patternProperties" in node:
