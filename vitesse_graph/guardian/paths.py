@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _PART = re.compile(r"\[\d*\*?\]")
 
 
-def steps(path: str) -> list[str]:
-    """`a[].b` as [`a`, `[]`, `b`]."""
+@lru_cache(maxsize=8192)
+def steps(path: str) -> tuple[str, ...]:
+    """`a[].b` as (`a`, `[]`, `b`)."""
     out: list[str] = []
     for part in path.split(".") if path else []:
         name, _, rest = part.partition("[")
         if name:
             out.append(name)
         out += ["[]"] * rest.count("]")
-    return out
+    return tuple(out)
 
 
+@lru_cache(maxsize=8192)
 def plain(path: str) -> str:
     """The path with array positions forgotten and trailing `[]` dropped: how fields are compared."""
     text = _PART.sub("[]", path.removeprefix("$."))

@@ -10,9 +10,9 @@ from typing import Any
 
 from vitesse_graph.guardian.paths import read
 from vitesse_graph.guardian.targets import Call, path_of
-from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, SourceShape
+from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, Parameter, SourceShape
 from vitesse_graph.state.jsontypes import JsonSchema
-from vitesse_graph.synthetic import Draw, RecordGenerator
+from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
 from vitesse_graph.synthetic.schemas import flatten, properties_of, types_of
 
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
@@ -47,7 +47,7 @@ def fixed_for(
     headers = {name: given.get(name, value) for name, value in endpoint.required_headers.items()}
     for parameter in operation.parameters if operation else []:
         name = parameter.name
-        if name == skip or parameter.location in ("cookie", "body"):
+        if name == skip or parameter.location in ("cookie", "body") or _is_ours(parameter):
             continue
         value = given.get(name)
         if value is None and parameter.required and invent and parameter.location == "query":
@@ -68,8 +68,16 @@ def fixed_for(
     return Fixed(path, query, {name: value for name, value in headers.items() if value})
 
 
+def _is_ours(parameter: Parameter) -> bool:
+    """Whether a header is written by whoever makes the call, and no parameter: so OpenAPI has it."""
+    return parameter.location == "header" and parameter.name.lower() in ("accept", "content-type")
+
+
 def invented(schema: dict[str, Any], name: str) -> str:
-    """A value that a parameter's schema accepts; the same each time."""
+    """A value that a parameter's schema accepts, its default where it has one; the same each time."""
+    value = schema.get("default")
+    if isinstance(value, str) and Contract(schema, "request").is_valid(value):
+        return value
     value = RecordGenerator(schema, name=name, direction="request").draw(Draw(random.Random(name)))
     if isinstance(value, bool):
         return str(value).lower()

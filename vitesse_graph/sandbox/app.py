@@ -18,7 +18,7 @@ import orjson
 
 from vitesse_graph.errors import InputError, NotFoundError
 from vitesse_graph.sandbox import drift as drifting
-from vitesse_graph.sandbox.auth import is_authorised
+from vitesse_graph.sandbox.auth import credential_names, is_authorised
 from vitesse_graph.sandbox.bodies import BadBody
 from vitesse_graph.sandbox.effects import Effects
 from vitesse_graph.sandbox.faults import Fault, Faults, parse_faults
@@ -51,7 +51,6 @@ class _Asked:
     """One request, before it is known which operation it is for."""
 
     path: str
-    params: dict[str, str]
     query: list[tuple[str, str]]
     query_text: str
     headers: Mapping[str, str]
@@ -143,22 +142,23 @@ class Sandbox:
         }
         text = scope.get("query_string", b"").decode("latin-1")
         asked = _Asked(
-            path, match.params, parse_qsl(text, keep_blank_values=True), text, headers, body,
-            _origin(scope, headers), rules,
-        )  # fmt: skip
-        candidates = in_question([match.endpoint, *match.others], asked.query)
-        endpoint = candidates[0]
-        reply, fit = self._try(asked, endpoint, failing)
-        for other in candidates[1:]:
+            path, parse_qsl(text, keep_blank_values=True), text, headers, body, _origin(scope, headers), rules
+        )
+        first, *others = in_question(match, asked.query)
+        endpoint = first[0]
+        reply, fit = self._try(asked, *first, failing)
+        for other in others:
             if fit == _FITS:
                 break
-            tried, better = self._try(asked, other, failing)
+            tried, better = self._try(asked, *other, failing)
             if better > fit:
-                reply, endpoint, fit = tried, other, better
+                reply, endpoint, fit = tried, other[0], better
         self.stats.by_operation[endpoint.key] += 1
         return reply
 
-    def _try(self, asked: _Asked, endpoint: Endpoint, failing: Fault | None) -> tuple[Reply, int]:
+    def _try(
+        self, asked: _Asked, endpoint: Endpoint, params: dict[str, str], failing: Fault | None
+    ) -> tuple[Reply, int]:
         """The answer, and how well the request fits this operation: nothing changes where it does not."""
         try:
             operation = self.holdings.operation(endpoint.key)
@@ -174,8 +174,9 @@ class Sandbox:
         if asked.body is None:
             return refuse(operation, 413, "the body is too large"), _FITS
         request = Request(
-            operation=operation, path=asked.path, params=asked.params, query=asked.query, query_text=asked.query_text,
+            operation=operation, path=asked.path, params=params, query=asked.query, query_text=asked.query_text,
             headers=asked.headers, raw_body=asked.body, origin=asked.origin, rules=asked.rules,
+            credentials=credential_names(operation.detail, self.spec),
         )  # fmt: skip
         try:
             problem = check_request(request, self.holdings.has_id)

@@ -24,6 +24,8 @@ from vitesse_graph.synthetic import Contract, Problem
 from vitesse_graph.synthetic.schemas import branches, flatten, properties_of, types_of
 
 _MAX_PROBLEMS = 10
+# OpenAPI has these described elsewhere: a parameter of their name is passed over.
+_NOT_PARAMETERS = frozenset(("accept", "content-type"))
 
 
 @dataclass(slots=True)
@@ -39,6 +41,8 @@ class Request:
     raw_body: bytes
     origin: str
     rules: list[drifting.DriftRule]
+    credentials: frozenset[str] = frozenset()
+    """Names (lower case) of parameters that are credentials: any value of theirs is taken."""
     given: dict[str, Any] = field(default_factory=dict)
     """Query parameters by name, turned into their types."""
     body: Any = None
@@ -81,18 +85,24 @@ def _check_parameters(request: Request, has_id: HasId) -> list[str]:
     wrong: list[str] = []
     for compiled in request.operation.parameters:
         parameter = compiled.parameter
-        if parameter.location == "body":
+        is_header = parameter.location == "header"
+        if parameter.location == "body" or (is_header and parameter.name.lower() in _NOT_PARAMETERS):
             continue
         value = _value_of(parameter, request, flat, nested)
         if value is None:
             if parameter.required:
                 wrong.append(f"{parameter.name}: is required and missing ({parameter.location})")
             continue
+        if is_header and parameter.name.lower() == "authorization":
+            continue  # what it should hold is said by the security scheme
         turned = _turned(value, compiled)
         if parameter.location == "query":
             request.given[parameter.name] = turned
         problems = compiled.contract.problems(turned, 2)
-        if problems and parameter.location == "path" and has_id(request, parameter.name):
+        if problems and (
+            (parameter.location == "path" and has_id(request, parameter.name))
+            or parameter.name.lower() in request.credentials
+        ):
             continue
         wrong += [f"{_joined(parameter.name, problem)}: {problem.message}" for problem in problems]
     return wrong
@@ -109,8 +119,6 @@ def _value_of(
     if parameter.location == "path":
         return request.params.get(name)
     if parameter.location == "header":
-        if name.lower() in ("accept", "content-type", "authorization"):
-            return request.headers.get(name.lower()) or ("" if not parameter.required else None)
         return request.headers.get(name.lower())
     if parameter.location == "cookie":
         try:

@@ -32,8 +32,8 @@ class Match:
     endpoint: Endpoint | None
     params: dict[str, str]
     allowed: tuple[str, ...] = ()
-    others: tuple[Endpoint, ...] = ()
-    """Further operations of the very same path and method."""
+    others: tuple[tuple[Endpoint, dict[str, str]], ...] = ()
+    """Further operations of the very same path and method, each with its parameters (which may have other names)."""
 
 
 class Router:
@@ -72,8 +72,8 @@ class Router:
         best: _Node | None = None
         for node in _walk(self._root, segments, 0):
             if method in node.endpoints:
-                endpoint, *others = node.endpoints[method]
-                return Match(endpoint, parameters(endpoint.path, segments), others=tuple(others))
+                first, *others = [(e, parameters(e.path, segments)) for e in node.endpoints[method]]
+                return Match(*first, others=tuple(others))
             if best is None and node.endpoints:
                 best = node
         if best is None:
@@ -81,9 +81,12 @@ class Router:
         return Match(None, {}, tuple(sorted(best.endpoints)))
 
 
-def in_question(endpoints: list[Endpoint], query: Sequence[tuple[str, str]]) -> list[Endpoint]:
-    """Operations of one path and method, those first whose path demands parts of a query that are there."""
-    return sorted(endpoints, key=lambda endpoint: -_agreement(endpoint.path, query))
+def in_question(match: Match, query: Sequence[tuple[str, str]]) -> list[tuple[Endpoint, dict[str, str]]]:
+    """The operations of a match with their parameters, those first whose path demands what the query holds."""
+    if match.endpoint is None or not match.others:
+        return [(match.endpoint, match.params)] if match.endpoint else []
+    found = [(match.endpoint, match.params), *match.others]
+    return sorted(found, key=lambda pair: -_agreement(pair[0].path, query))
 
 
 def _agreement(path: str, query: Sequence[tuple[str, str]]) -> int:

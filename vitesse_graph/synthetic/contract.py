@@ -10,10 +10,14 @@ of a request, `writeOnly` ones not of a response. Messages never hold the offend
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.contradictions import without_contradictions
@@ -46,8 +50,7 @@ class Contract:
     __slots__ = ("_validator", "schema")
 
     def __init__(self, schema: JsonSchema, direction: Direction = "any") -> None:
-        self.schema = prepare(schema, direction)
-        self._validator = _compile(self.schema)
+        self.schema, self._validator = _compiled(schema, direction)
 
     def is_valid(self, value: Any) -> bool:
         return bool(self._validator.is_valid(value))
@@ -60,6 +63,40 @@ class Contract:
             if len(found) >= limit:
                 break
         return found[:limit]
+
+
+_KEPT = 512
+_LARGEST_KEY = 400_000
+_known: OrderedDict[tuple[str, bytes], tuple[JsonSchema, Any]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _compiled(schema: JsonSchema, direction: Direction) -> tuple[JsonSchema, Any]:
+    """The schema as prepared and its validator; the last few hundred are kept.
+
+    One run compiles the same schema several times (the generator of records, the sandbox that holds them,
+    the list that shows them), and a text field's few rules come again in every second field.
+    """
+    try:
+        text = orjson.dumps(schema)
+    except (TypeError, RecursionError):
+        text = b""  # integers beyond 64 bits, lone surrogates
+    if not text or len(text) > _LARGEST_KEY:
+        prepared = prepare(schema, direction)
+        return prepared, _compile(prepared)
+    key = (direction, text if len(text) < 64 else hashlib.blake2b(text, digest_size=16).digest())
+    with _lock:
+        known = _known.get(key)
+        if known is not None:
+            _known.move_to_end(key)
+            return known
+    prepared = prepare(schema, direction)
+    made = (prepared, _compile(prepared))
+    with _lock:
+        _known[key] = made
+        if len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return made
 
 
 def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:

@@ -3,7 +3,8 @@
 Each is a slip of the pen with one plain reading: a `uuid` of 24 letters is an id of 24 letters; a
 pattern written as in JavaScript (`/^a$/`) or escaped once too often is meant without that; an array
 whose `enum` lists texts means its elements; an object of several forms (`anyOf`) that forbids all
-fields but its own, of which it names none, means those of its forms.
+fields but its own, of which it names none, means those of its forms; a field that is required and not
+listed is one more field.
 """
 
 from __future__ import annotations
@@ -33,12 +34,19 @@ def without_contradictions(node: JsonSchema, root: JsonSchema) -> None:
     _length(node)
     _pattern(node)
     _enum(node)
-    if node.get("additionalProperties") is False and not (
-        node.get("properties") or node.get("patternProperties")
-    ):
+    if node.get("additionalProperties") is False and not node.get("patternProperties"):
+        _closed(node, root)
+
+
+def _closed(node: JsonSchema, root: JsonSchema) -> None:
+    own, required = node.get("properties"), node.get("required")
+    if not own:
         forms = [flatten(branch, root) for branch in branches(node)]
         if any(form.get("properties") for form in forms):
             node.pop("additionalProperties")
+    elif isinstance(required, list) and isinstance(own, dict):
+        unlisted = [name for name in required if isinstance(name, str) and name not in own]
+        node["properties"] = {**own, **dict.fromkeys(unlisted, True)} if unlisted else own
 
 
 def _length(node: JsonSchema) -> None:

@@ -9,10 +9,14 @@ from __future__ import annotations
 import random
 import re
 import uuid
+from base64 import b32encode
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
+
+import orjson
 
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.contract import Contract
@@ -69,14 +73,34 @@ _OPTIONS = re.compile(
 )
 
 
+_KEPT = 8_192
+_made: OrderedDict[tuple[Any, ...], tuple[Pools, Generate]] = OrderedDict()
+
+
 def text_generator(name: str, parent: str, schema: JsonSchema, profile: Profile, material: Pools) -> Generate:
-    """The generator of one string field."""
+    """The generator of one string field. It holds no state of its own, so that equal fields share one."""
+    try:
+        key = (name, parent, profile, id(material), orjson.dumps(schema))
+    except TypeError:
+        return _text_generator(name, parent, schema, profile, material)
+    known = _made.get(key)
+    if known is None:
+        # The material is kept beside it, so that its number stays its own.
+        known = _made[key] = (material, _text_generator(name, parent, schema, profile, material))
+        if len(_made) > _KEPT:
+            _made.popitem(last=False)
+    return known[1]
+
+
+def _text_generator(
+    name: str, parent: str, schema: JsonSchema, profile: Profile, material: Pools
+) -> Generate:
     contract = Contract(
         {"type": "string", **{k: schema[k] for k in _STRING_RULES if k in schema and k != "type"}}
     )
-    usual = _usual(name, parent, schema, material, contract)
     if profile == "typical":
-        return usual
+        return _usual(name, parent, schema, material, contract)
+    usual = text_generator(name, parent, schema, "typical", material)
     extremes = _extremes(name, schema, profile, contract)
     if not extremes:
         return usual
@@ -150,7 +174,7 @@ def _last_resort(schema: JsonSchema) -> Generate:
 
 def token(draw: Draw, length: int) -> str:
     """Random lower-case letters and digits."""
-    return "".join(draw.rng.choices(_LETTERS, k=length))
+    return b32encode(draw.rng.randbytes(length * 5 // 8 + 1)).decode()[:length].lower()
 
 
 # by format
@@ -350,11 +374,27 @@ def _by_pattern(schema: JsonSchema, contract: Contract) -> Generate | None:
     rng = random.Random(pattern)
     drawn = [sample(rng) for _ in range(12)]
     if all(contract.is_valid(text) for text in drawn):
-        return lambda draw: sample(draw.rng)
+        return _retrying(sample, contract, drawn)
     # The expression says less than the whole contract (a length, a look-ahead): keep what fits.
     drawn += [sample(rng) for _ in range(200)]
+    unsteered = pattern_sampler(pattern)
+    if unsteered is not None:
+        drawn += [unsteered(rng) for _ in range(200)]
     fitting = [text for text in drawn if contract.is_valid(text)]
     return _one_of(list(dict.fromkeys(fitting))) if fitting else None
+
+
+def _retrying(sample: Callable[[random.Random], str], contract: Contract, spare: Sequence[str]) -> Generate:
+    """Texts of a sampler that nearly always keeps the contract, and for certain with these to spare."""
+
+    def generate(draw: Draw) -> str:
+        for _ in range(4):
+            text = sample(draw.rng)
+            if contract.is_valid(text):
+                return text
+        return spare[int(draw.random() * len(spare))]
+
+    return generate
 
 
 def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:

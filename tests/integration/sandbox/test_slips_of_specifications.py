@@ -99,6 +99,41 @@ async def test_a_required_authorization_parameter_does_not_spoil_the_credential(
     ).status == 200
 
 
+async def test_headers_that_openapi_describes_elsewhere_are_passed_over(tmp_path: Path) -> None:
+    def header(name: str, **schema: Any) -> dict[str, Any]:
+        return {"name": name, "in": "header", "required": True, "schema": {"type": "string", **schema}}
+
+    document, _, target = await opened(
+        {
+            "/orders": post(
+                "name", header("Accept", enum=["a/b"]), header("Content-Type"), header("X-Key", format="uuid")
+            )
+        },
+        tmp_path,
+        components={"securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "X-Key"}}},
+        security=[{"key": []}],
+    )
+    operation = document.operation("POST /orders")
+    fixed = fixed_for(operation.endpoint, operation, {}, invent=True)
+    assert not {"accept", "content-type"} & {name.lower() for name in fixed.headers}
+    assert (
+        await target.call(Call("POST", "/orders", headers=fixed.headers, body={"name": "a"}))
+    ).status == 200
+
+
+async def test_one_path_written_twice_with_other_names_of_its_parameters(tmp_path: Path) -> None:
+    def one(name: str) -> dict[str, Any]:
+        return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+
+    _, app, target = await opened(
+        {"/orders/{id}": post("name", one("id")), "/orders/{orderId}": post("total", one("orderId"))},
+        tmp_path,
+    )
+    for field, key in (("name", "POST /orders/{id}"), ("total", "POST /orders/{orderId}")):
+        await target.call(Call("POST", "/orders/7", body={field: "a"}))
+        assert app.stats.by_operation[key] == 1
+
+
 async def test_an_id_that_the_api_gave_out_is_taken_whatever_its_parameter_says(tmp_path: Path) -> None:
     record = {
         "type": "object",

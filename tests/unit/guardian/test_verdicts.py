@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from pair import DEST_SHAPE, SOURCE_SHAPE, judge, mapping, row
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
+from vitesse_graph.guardian.calls import capped
 from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.state.mapping import MappingLogic
@@ -167,6 +169,37 @@ async def test_samples_hold_no_secrets_and_are_few() -> None:
     assert len(results.samples) <= 10
     assert not results.samples[0].success
     assert "vitesse-shadow-call" not in text
+
+
+def test_secrets_are_hidden_whatever_holds_them() -> None:
+    kept = capped(
+        {
+            "api_key": "s3cret",
+            "tokens": ["s3cret"],
+            "credential": {"value": "s3cret", "kind": 7},
+            "note": "sent with Bearer s3cret and kept",
+            "next": "https://api.example/x?page=2&access_token=s3cret&size=5",
+            "has_password": True,
+            "token": None,
+            "city": "Basic Harbour",
+        }
+    )
+    assert "s3cret" not in json.dumps(kept)
+    assert kept["next"] == "https://api.example/x?page=2&access_token=***&size=5"
+    assert (kept["has_password"], kept["token"], kept["note"]) == (
+        True,
+        None,
+        "sent with Bearer *** and kept",
+    )
+
+
+def test_large_bodies_are_cut_and_cost_little() -> None:
+    kept = capped({"rows": [{"id": number, "password": "s3cret"} for number in range(100_000)]})
+    assert isinstance(kept, str)
+    assert len(kept) <= 2_010
+    assert "s3cret" not in kept
+    small = {"rows": list(range(400))}
+    assert capped(small) == small
 
 
 async def test_progress_is_told_and_every_call_is_handed_out() -> None:

@@ -22,6 +22,11 @@ FORMS = {"anyOf": [{"type": "object", "required": ["a"], "properties": {"a": {"t
         ({"type": "array", "enum": ["A", "B"], "items": {"type": "string"}}, ["A"], ["C"]),
         ({"type": "integer", "enum": ["1", "2"]}, 1, "1"),
         ({"type": "object", "additionalProperties": False, **FORMS}, {"a": "x"}, {"b": "x"}),
+        (
+            {"type": "object", "additionalProperties": False, "properties": {"a": {}}, "required": ["b"]},
+            {"b": 1},
+            {"a": 1},
+        ),
     ],
 )
 def test_the_plain_reading_is_kept(schema: dict[str, Any], right: Any, wrong: Any) -> None:
