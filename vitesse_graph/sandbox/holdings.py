@@ -5,13 +5,15 @@ A collection is seeded when it is first asked for, once for each value of its sc
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 from vitesse_graph.errors import NotFoundError, VitesseError
+from vitesse_graph.sandbox.links import Linker, targets_of
 from vitesse_graph.sandbox.mend import mend, merged
 from vitesse_graph.sandbox.model import RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Operation
-from vitesse_graph.sandbox.places import write_path
+from vitesse_graph.sandbox.places import read_path, write_path
 from vitesse_graph.sandbox.replies import seeded_draw
 from vitesse_graph.sandbox.requests import Request
 from vitesse_graph.sandbox.resources import Place, place_of, resources_of
@@ -19,6 +21,7 @@ from vitesse_graph.sandbox.store import Collection, Entry
 from vitesse_graph.state.api_spec import DestShape, Incremental
 from vitesse_graph.state.ports import SpecReader
 from vitesse_graph.synthetic import RecordGenerator
+from vitesse_graph.synthetic.meaning import words
 
 _SCOPED_RECORDS = 10
 _MAX_SCOPES = 2_000
@@ -40,6 +43,8 @@ class Holdings:
         self._incrementals: dict[str, Incremental | None] = {}
         self._items: dict[str, tuple[str, RecordGenerator] | None] = {}
         self._seeded = {place_of(self._endpoint(key)).collection: rows for key, rows in seed_records.items()}
+        self._targets = targets_of(self._resources.values())
+        self._reserved: dict[str, Collection] = {}
         self._clock = 0
 
     def tick(self) -> int:
@@ -82,7 +87,8 @@ class Holdings:
             if len(model.scopes) >= _MAX_SCOPES:
                 model.scopes.pop(next(iter(model.scopes)))
             seed = f"{self.seed}:{place.collection}:{':'.join(scope)}"
-            found = model.scopes[scope] = model.new_collection(seed)
+            reserved = self._reserved.pop(place.collection, None) if not scope else None
+            found = model.scopes[scope] = reserved or model.new_collection(seed)
             self._fill(model, found, place, scope, seed)
         return model, found
 
@@ -106,14 +112,28 @@ class Holdings:
                 collection.add(item, keep_id=True)
             return
         count = min(self._count, _SCOPED_RECORDS) if scope else self._count
-        names = [
-            part for name in place.scope for part in (name, name.removesuffix("Id"), name.removesuffix("_id"))
-        ]
+        linker = Linker(place.collection, model.id_path, self._targets, self._ids_of)
+        rng = random.Random(f"links:{seed}")
         for record in model.draws(count, seed):
-            for name, value in zip(names[::3], scope, strict=True):
-                if isinstance(record.get(name), str):
-                    record[name] = value
-            collection.add(record)
+            linked = linker.linked(record, rng)
+            for one in (record, linked):
+                _name_scope(one, place.scope, scope)
+            collection.add(linked if model.generator.contract.is_valid(linked) else record)
+
+    def _ids_of(self, path: str) -> list[Any]:
+        """The ids of a collection's seed records, also before those are made. [] where it has none."""
+        model = self.model(path)
+        if model is None or not model.id_path:
+            return []
+        given = self._seeded.get(path)
+        if given is not None:
+            return [one for record in given if (one := read_path(record, model.id_path)) not in (None, "")]
+        filled = model.scopes.get(())
+        if filled is not None:
+            return [read_path(entry.record, model.id_path) for entry in filled]
+        if path not in self._reserved:
+            self._reserved[path] = model.new_collection(f"{self.seed}:{path}:")
+        return self._reserved[path].reserve(self._count)
 
     def entries(self, key_or_path: str) -> list[Entry]:
         """All entries of a collection over all its scopes. Raises NotFoundError."""
@@ -191,3 +211,19 @@ class Holdings:
             except VitesseError:
                 self._incrementals[operation.key] = None
         return self._incrementals[operation.key]
+
+
+def _name_scope(record: dict[str, Any], names: tuple[str, ...], values: tuple[str, ...]) -> None:
+    """Puts what the path says into the record's own fields of that name: `AccountSid` into `account_sid`."""
+    wanted: dict[str, str] = {}
+    for name, value in zip(names, values, strict=True):
+        plain = words(name)
+        wanted |= {plain: value, plain.removesuffix("_id"): value, f"{plain}_id": value}
+    for field, have in record.items():
+        said = wanted.get(words(field))
+        if said is None or isinstance(have, bool):
+            continue
+        if isinstance(have, str):
+            record[field] = said
+        elif isinstance(have, int) and said.isdigit():
+            record[field] = int(said)
