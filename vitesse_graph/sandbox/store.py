@@ -151,7 +151,10 @@ def id_schema(record_schema: JsonSchema, id_path: str | None) -> JsonSchema | No
     found = at_path(record_schema, id_path, record_schema)
     if found is None:
         return None
-    return {
-        **flatten(found, record_schema),
-        **({"$defs": record_schema["$defs"]} if "$defs" in record_schema else {}),
-    }
+    flat = flatten(found, record_schema)
+    # Only an id that refers to something needs the definitions: there may be thousands.
+    return (
+        {**flat, "$defs": record_schema["$defs"]}
+        if "$ref" in str(flat) and "$defs" in record_schema
+        else flat
+    )

@@ -45,20 +45,31 @@ class Problem:
 
 
 class Contract:
-    """A schema compiled once. `is_valid` costs microseconds; `problems` is for the invalid."""
+    """A schema, compiled when it is first used. `is_valid` costs microseconds; `problems` is for the invalid."""
 
-    __slots__ = ("_validator", "schema")
+    __slots__ = ("_direction", "_given", "_made")
 
     def __init__(self, schema: JsonSchema, direction: Direction = "any") -> None:
-        self.schema, self._validator = _compiled(schema, direction)
+        self._given, self._direction = schema, direction
+        self._made: tuple[JsonSchema, Any] | None = None
+
+    def _compiled(self) -> tuple[JsonSchema, Any]:
+        if self._made is None:
+            self._made = _compiled(self._given, self._direction)
+        return self._made
+
+    @property
+    def schema(self) -> JsonSchema:
+        """The schema as it is checked: repaired, and for one direction."""
+        return self._compiled()[0]
 
     def is_valid(self, value: Any) -> bool:
-        return bool(self._validator.is_valid(value))
+        return bool((self._made or self._compiled())[1].is_valid(value))
 
     def problems(self, value: Any, limit: int = 20) -> list[Problem]:
         """What is wrong with `value`, at most `limit` problems, [] when nothing is."""
         found: list[Problem] = []
-        for error in self._validator.iter_errors(value):
+        for error in self._compiled()[1].iter_errors(value):
             found.extend(_problems(error))
             if len(found) >= limit:
                 break

@@ -31,9 +31,13 @@ _OF: dict[str, tuple[type, ...]] = {
 
 def without_contradictions(node: JsonSchema, root: JsonSchema) -> None:
     """Takes the rule that goes out of `node`, in place."""
-    _length(node)
-    _pattern(node)
-    _enum(node)
+    # Asked of every node of every schema: first whether there is anything to look at.
+    if "format" in node and ("minLength" in node or "maxLength" in node):
+        _length(node)
+    if "pattern" in node:
+        _pattern(node)
+    if "enum" in node:
+        _enum(node)
     if node.get("additionalProperties") is False and not node.get("patternProperties"):
         _closed(node, root)
 
