@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from vitesse_graph.guardian.calls import CallBook, SideName, required_issue, shadow_call
@@ -14,6 +15,7 @@ from vitesse_graph.guardian.health import endpoint_coverage, hard_fails, health_
 from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.guardian.paths import plain, read
 from vitesse_graph.guardian.plan import (
+    Fixed,
     file_fields,
     fixed_for,
     new_id,
@@ -40,7 +42,7 @@ _FOLLOW_UPS = 5
 """Created records that are read back by their natural key and updated."""
 
 
-@dataclass(slots=True)
+@dataclass
 class _Run:
     source: Target
     dest: Target
@@ -60,6 +62,12 @@ class _Run:
     book: CallBook = field(default_factory=CallBook)
     created: list[tuple[str, Any]] = field(default_factory=list)
     files: frozenset[str] = frozenset()
+
+    @cached_property
+    def fixed(self) -> Fixed:
+        """What goes along with every record that is written."""
+        shape = self.dest_shape
+        return fixed_for(shape.endpoint, self.dest_operation, self.dest_params, invent=self.dest.is_sandbox)
 
     async def call(
         self,
@@ -223,7 +231,7 @@ async def _try_one(run: _Run, record: dict[str, Any], position: int) -> None:
         # The deployed integration quarantines such a record: it is never sent.
         run.tally.add(trial, record, body)
         return
-    call = write_call(run.dest_shape.endpoint, _fixed(run), body, run.files)
+    call = write_call(run.dest_shape.endpoint, run.fixed, body, run.files)
     answer = await run.call(
         "dest",
         run.dest,
@@ -246,10 +254,6 @@ def _is_error_body(answer: Answer) -> bool:
         return False
     value = answer.value()
     return isinstance(value, dict) and bool(value.get("errors") or value.get("error")) and len(value) <= 2
-
-
-def _fixed(run: _Run) -> Any:
-    return fixed_for(run.dest_shape.endpoint, run.dest_operation, run.dest_params, invent=run.dest.is_sandbox)
 
 
 async def _follow_up(run: _Run) -> None:

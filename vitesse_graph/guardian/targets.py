@@ -257,6 +257,7 @@ class HttpTarget:
         self._writes = self.is_sandbox
         self._pacer = Pacer(rate_limit) if rate_limit is not None and rate_limit.requests > 0 else None
         self._timeout = timeout_seconds
+        self._patience: aiohttp.ClientTimeout | None = None
         self._session = session
         self._make = make_session
         self._is_mine = session is None
@@ -302,6 +303,8 @@ class HttpTarget:
         from yarl import URL
 
         session = await self._open()
+        if self._patience is None:
+            self._patience = aiohttp.ClientTimeout(total=self._timeout)
         began = time.perf_counter()
         try:
             async with session.request(
@@ -310,14 +313,14 @@ class HttpTarget:
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=self._patience,
             ) as response:
                 raw = await response.content.read(_MAX_ANSWER_BYTES)
                 while not response.content.at_eof():
                     part = await response.content.read(_MAX_ANSWER_BYTES)
                     raw = raw + part if len(raw) < _MAX_ANSWER_BYTES else raw
-                found = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, raw, found, time.perf_counter() - began)
+                # Names in any case: `headers.get("link")` finds `Link`.
+                return Answer(response.status, raw, response.headers, time.perf_counter() - began)
         except TimeoutError:
             return Answer(None, seconds=time.perf_counter() - began, fault="timeout")
         except RefusedAddress:
