@@ -12,6 +12,7 @@ from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
 from vitesse_graph.guardian.calls import capped
 from vitesse_graph.guardian.losses import Losses
+from vitesse_graph.guardian.plausible import Plausibility
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.testing import ShadowCall, TestResults
@@ -86,6 +87,19 @@ async def test_values_of_another_meaning_are_a_finding_though_the_contract_is_ke
     results = await judge(mapping(row("first_name", "web_site")), dest_shape=shape)
     assert finding(results, "dest_rejects_value", "web_site").hint["meaning"] == "url"
     assert finding(results, "dest_rejects_value", "email") is None
+
+
+@pytest.mark.parametrize(
+    ("source_field", "dest_field", "is_named"),
+    [("unit_price", "quantity", True), ("quantity", "unit_price", True), ("quantity", "quantity", False)],
+)
+def test_money_where_a_number_of_things_is_wanted_is_named(
+    source_field: str, dest_field: str, is_named: bool
+) -> None:
+    number = {"type": "number"}
+    schema = {"type": "object", "properties": {"unit_price": number, "quantity": number}}
+    rows = mapping(row(source_field, dest_field)).transformations
+    assert bool(Plausibility(rows, schema, schema).findings(set())) is is_named
 
 
 def with_web_site(schema: dict[str, Any]) -> dict[str, Any]:
