@@ -98,7 +98,7 @@ def test_money_where_a_number_of_things_is_wanted_is_named(
 ) -> None:
     number = {"type": "number"}
     schema = {"type": "object", "properties": {"unit_price": number, "quantity": number}}
-    rows = mapping(row(source_field, dest_field)).transformations
+    rows = [row(source_field, dest_field)]
     assert bool(Plausibility(rows, schema, schema).findings(set())) is is_named
 
 
