@@ -351,7 +351,7 @@ class _Forgetful(AppTarget):
 
     async def call(self, call: Any) -> Any:
         answer = await super().call(call)
-        for model in self._sandbox.effects._models.values():
+        for model in self._sandbox.holdings._models.values():
             if model is not None and sum(map(len, model.scopes.values())) > 200:
                 model.scopes.clear()
         return answer

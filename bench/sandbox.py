@@ -23,7 +23,7 @@ import aiohttp
 
 from bench._guardian_pairs import load_pairs
 from vitesse_graph.guardian import AppTarget, Call
-from vitesse_graph.guardian.plan import content_type_of, fixed_for
+from vitesse_graph.guardian.plan import content_type_of, file_fields, fixed_for
 from vitesse_graph.guardian.targets import path_of
 from vitesse_graph.sandbox import Sandbox, create_sandbox, serve
 from vitesse_graph.sandbox.resources import place_of
@@ -90,13 +90,8 @@ async def speed_table() -> None:
 
 
 def chosen(document: SpecDocument, role: str, limit: int) -> list[Endpoint]:
-    """Operations of one kind; uploads aside."""
-    found = [
-        e
-        for e in document.spec.endpoints
-        if e.role == role and "multipart/form-data" not in e.content_types[:1]
-    ]
-    return found[:limit]
+    """Operations of one kind."""
+    return [endpoint for endpoint in document.spec.endpoints if endpoint.role == role][:limit]
 
 
 def request(app: Sandbox, document: SpecDocument, endpoint: Endpoint) -> Call:
@@ -104,17 +99,17 @@ def request(app: Sandbox, document: SpecDocument, endpoint: Endpoint) -> Call:
     fixed = fixed_for(endpoint, document.operation(endpoint.key), {}, invent=True)
     params = dict(fixed.path_params)
     place = place_of(endpoint)
-    found = app.effects.collection(place, params) if place.id_param else None
+    found = app.holdings.collection(place, params) if place.id_param else None
     if found is not None and place.id_param and len(found[1]):
         params[place.id_param] = next(iter(found[1])).id
     body: Any = None
-    operation = app.effects.operation(endpoint.key)
+    operation = app.holdings.operation(endpoint.key)
     if endpoint.method != "GET" and operation.media_types:
         generator = RecordGenerator(operation.body_schema, direction="request")
         body = generator.draw(Draw(random.Random(1)), minimal=endpoint.role == "list")
     return Call(
         endpoint.method, path_of(endpoint, params), fixed.query, fixed.headers, body, content_type_of(endpoint),
-        key=endpoint.key, auth=endpoint.auth,
+        key=endpoint.key, auth=endpoint.auth, files=file_fields(operation.body_schema),
     )  # fmt: skip
 
 
@@ -135,7 +130,7 @@ async def coverage_table(limit: int) -> None:
             counts: Counter[str] = Counter()
             for role in ("list", "read", "create"):
                 for endpoint in chosen(document, role, limit):
-                    operation = app.effects.operation(endpoint.key)
+                    operation = app.holdings.operation(endpoint.key)
                     answer = await AppTarget(app, document.spec.auth).call(request(app, document, endpoint))
                     success = operation.success
                     right = answer.status == success.status

@@ -20,6 +20,13 @@ _SECRET = re.compile(
     r"authorization|cookie|passw|secret|token|api_?key|access_?key|client_?key|signature|credential|private_?key|ssn",
     re.IGNORECASE,
 )
+_HARMLESS: tuple[Any, ...] = (None, True, False, "", [], {})
+# A credential inside a text: `Bearer …`, `Basic …` in base64, `https://x.example/?access_token=…`.
+_IN_TEXT = re.compile(
+    r"(\bbearer +|\bbasic +(?=[a-z0-9+/]*[0-9=])(?=[a-z0-9+/=]{8})"
+    r"|[?&][\w.\-]*(?:token|secret|passw|api_?key|access_?key|signature)[\w.\-]*=)[^\s&\"']+",
+    re.IGNORECASE,
+)
 
 _REMEDIES: dict[IssueKind, str] = {
     "auth": "check the credential and its scopes, or authorise the connection again",
@@ -224,13 +231,24 @@ def capped(value: Any) -> Any:
     return shown if len(text) <= _BODY_CHARACTERS else text[:_BODY_CHARACTERS] + " …"
 
 
-def redacted(value: Any, depth: int = 0) -> Any:
-    """A copy in which fields whose names speak of secrets hold `***`."""
+def redacted(value: Any) -> Any:
+    """A copy in which fields whose names speak of secrets hold `***`; what no sample could show is left out."""
+    return _redacted(value, [_BODY_CHARACTERS])
+
+
+def _redacted(value: Any, left: list[int]) -> Any:
+    # Each value takes two characters at least: once that many were taken, the text is cut before them.
+    left[0] -= 2
+    if left[0] < 0:
+        return None
     if isinstance(value, dict):
         return {
-            key: "***" if _SECRET.search(str(key)) and isinstance(inner, str) else redacted(inner, depth + 1)
+            key: "***" if _SECRET.search(str(key)) and inner not in _HARMLESS else _redacted(inner, left)
             for key, inner in value.items()
+            if left[0] >= 0
         }
     if isinstance(value, list):
-        return [redacted(inner, depth + 1) for inner in value[:50]]
+        return [_redacted(inner, left) for inner in value if left[0] >= 0]
+    if isinstance(value, str):
+        return _IN_TEXT.sub(r"\1***", value)
     return value

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 _PART = re.compile(r"\[\d*\*?\]")
 
 
-def steps(path: str) -> list[str]:
-    """`a[].b` as [`a`, `[]`, `b`]."""
+@lru_cache(maxsize=8192)
+def steps(path: str) -> tuple[str, ...]:
+    """`a[].b` as (`a`, `[]`, `b`)."""
     out: list[str] = []
     for part in path.split(".") if path else []:
         name, _, rest = part.partition("[")
         if name:
             out.append(name)
         out += ["[]"] * rest.count("]")
-    return out
+    return tuple(out)
 
 
+@lru_cache(maxsize=8192)
 def plain(path: str) -> str:
     """The path with array positions forgotten and trailing `[]` dropped: how fields are compared."""
     text = _PART.sub("[]", path.removeprefix("$."))
@@ -46,4 +49,27 @@ def every(value: Any, path: str) -> Iterator[Any]:
 
 def has_value(value: Any, path: str) -> bool:
     """Whether anything that is not null or empty stands at a path."""
-    return any(found not in (None, "", [], {}) for found in every(value, path))
+    found = steps(path)
+    if "[]" in found:
+        return any(one not in _EMPTY for one in every(value, path))
+    return _straight(value, found) not in _EMPTY
+
+
+def is_filled(value: Any, path: str) -> bool:
+    """Whether anything that is not null stands at a path."""
+    found = steps(path)
+    if "[]" in found:
+        return any(one is not None for one in every(value, path))
+    return _straight(value, found) is not None
+
+
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+
+
+def _straight(value: Any, names: tuple[str, ...]) -> Any:
+    """The one value at a path without lists: asked several times for every field of every record."""
+    for name in names:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value

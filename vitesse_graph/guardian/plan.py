@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from vitesse_graph.guardian.paths import read
 from vitesse_graph.guardian.targets import Call, path_of
-from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, SourceShape
-from vitesse_graph.synthetic import Draw, RecordGenerator
-from vitesse_graph.synthetic.schemas import flatten, types_of
+from vitesse_graph.state.api_spec import DestShape, Endpoint, OperationDetail, Parameter, SourceShape
+from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
+from vitesse_graph.synthetic.schemas import flatten, properties_of, types_of
 
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
 JSON = "application/json"
@@ -46,7 +47,7 @@ def fixed_for(
     headers = {name: given.get(name, value) for name, value in endpoint.required_headers.items()}
     for parameter in operation.parameters if operation else []:
         name = parameter.name
-        if name == skip or parameter.location in ("cookie", "body"):
+        if name == skip or parameter.location in ("cookie", "body") or _is_ours(parameter):
             continue
         value = given.get(name)
         if value is None and parameter.required and invent and parameter.location == "query":
@@ -67,8 +68,16 @@ def fixed_for(
     return Fixed(path, query, {name: value for name, value in headers.items() if value})
 
 
+def _is_ours(parameter: Parameter) -> bool:
+    """Whether a header is written by whoever makes the call, and no parameter: so OpenAPI has it."""
+    return parameter.location == "header" and parameter.name.lower() in ("accept", "content-type")
+
+
 def invented(schema: dict[str, Any], name: str) -> str:
-    """A value that a parameter's schema accepts; the same each time."""
+    """A value that a parameter's schema accepts, its default where it has one; the same each time."""
+    value = schema.get("default")
+    if isinstance(value, str) and Contract(schema, "request").is_valid(value):
+        return value
     value = RecordGenerator(schema, name=name, direction="request").draw(Draw(random.Random(name)))
     if isinstance(value, bool):
         return str(value).lower()
@@ -113,12 +122,24 @@ def source_call(
     )  # fmt: skip
 
 
-def write_call(endpoint: Endpoint, fixed: Fixed, body: Any) -> Call:
-    """The request that writes one record."""
+def write_call(endpoint: Endpoint, fixed: Fixed, body: Any, files: Collection[str] = ()) -> Call:
+    """The request that writes one record. `files` are the fields that are files where it has several parts."""
     return Call(
         method=endpoint.method.upper(), path=path_of(endpoint, fixed.path_params), query=fixed.query,
         headers=fixed.headers, body=body, content_type=content_type_of(endpoint), auth=endpoint.auth, key=endpoint.key,
+        files=files,
     )  # fmt: skip
+
+
+def file_fields(schema: JsonSchema) -> frozenset[str]:
+    """The fields of a body that hold a file's bytes."""
+    return frozenset(
+        name
+        for name, sub in properties_of(schema, schema).items()
+        if (flat := flatten(sub, schema)).get("format") == "binary"
+        or flat.get("contentEncoding") == "binary"
+        or str(flat.get("contentMediaType", "")) == "application/octet-stream"
+    )
 
 
 def update_id_param(update: Endpoint) -> str | None:

@@ -45,7 +45,7 @@ _CHECKS: dict[Meaning, Callable[[Any], bool]] = {
     "url": lambda value: bool(
         re.match(r"([a-z][a-z0-9+.-]*:)?//|www\.|/|[\w-]+(\.[\w-]+)+", str(value), re.IGNORECASE)
     ),
-    "phone": lambda value: bool(re.fullmatch(r"[+(]?[\d\s().x#/-]{4,}", str(value))),
+    "phone": lambda value: bool(re.fullmatch(r"[+(]?[\d\s().x#/+-]{4,}", str(value))),
     "currency": lambda value: bool(re.fullmatch(r"[A-Za-z]{3}", str(value))),
     "country_code": lambda value: bool(re.fullmatch(r"[A-Za-z]{2,3}", str(value))),
     "ipv4": lambda value: bool(re.fullmatch(r"[\d.]{7,15}|[0-9a-fA-F:]{3,}", str(value))),
@@ -90,7 +90,7 @@ class Plausibility:
         for row in self._rows:
             if plain(row.dest_field) in known:
                 continue
-            finding = self._by_value(row) or self._by_unit(row)
+            finding = self._by_value(row) or self._by_unit(row) or self._by_kind(row)
             if finding is not None:
                 found.append(finding)
         return found
@@ -132,6 +132,24 @@ class Plausibility:
             detail=f"{source} holds {words[given]} and {row.dest_field} wants {words[wanted]}: the amounts are a "
             "hundred times off",
             hint={"unit": wanted},
+        )  # fmt: skip
+
+    def _by_kind(self, row: Transformation) -> Finding | None:
+        """Money where a number of things is wanted, or the other way round: as numbers both keep the contract."""
+        source = _first(row)
+        if source is None or isinstance(row.source_field, list):
+            return None
+        config = row.transform_config
+        if config.get("steps") or config.get("expression") or config.get("function") in _SCALING:
+            return None
+        given, wanted = _meaning_at(self._source, source), self._meanings[row.dest_field]
+        if {given, wanted} not in ({"quantity", "amount"}, {"quantity", "minor_amount"}):
+            return None
+        words = {"quantity": "a number of things"}
+        return Finding(
+            kind="dest_rejects_value", dest_field=row.dest_field, source_field=source, hint={"meaning": wanted},
+            detail=f"{source} holds {words.get(given, 'amounts of money')} and {row.dest_field} wants "
+            f"{words.get(wanted, 'amounts of money')}",
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -18,6 +18,7 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 import orjson
 
 from vitesse_graph.errors import RefusedAddress, UpstreamError
+from vitesse_graph.http.multipart import MULTIPART, encode_multipart
 from vitesse_graph.state.api_spec import AuthScheme, Endpoint, RateLimit
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ class Call:
     """Where the operation wants another credential than the API; only sandboxes are given one."""
     key: str = ""
     """`GET /v1/customers`: the operation as the specification names it, for counting."""
+    files: Collection[str] = ()
+    """The fields that are files, in a body of several parts."""
 
 
 @dataclass(slots=True)
@@ -118,17 +121,19 @@ def credential_headers(auth: AuthScheme, secret: str = DUMMY_SECRET) -> tuple[di
     return headers, query
 
 
-def encode_body(call: Call) -> bytes:
-    """The request body in its content type: JSON, or a form with brackets (`address[line1]`)."""
+def encode_body(call: Call) -> tuple[bytes, str]:
+    """(body, content type): JSON, a form with brackets (`address[line1]`), or several parts."""
     if call.body is None:
-        return b""
+        return b"", ""
     if call.content_type == "application/x-www-form-urlencoded":
-        return urlencode(list(_pairs("", call.body))).encode()
+        return urlencode(list(_pairs("", call.body))).encode(), call.content_type
+    if call.content_type == MULTIPART:
+        return encode_multipart(call.body, call.files)
     try:
-        return orjson.dumps(call.body)
+        return orjson.dumps(call.body), call.content_type
     except TypeError:
         # Integers beyond 64 bits and lone surrogates: legal JSON that orjson refuses to write.
-        return json.dumps(call.body).encode()
+        return json.dumps(call.body).encode(), call.content_type
 
 
 def _pairs(prefix: str, value: Any) -> list[tuple[str, str]]:
@@ -163,12 +168,14 @@ class AppTarget:
     async def call(self, call: Call) -> Answer:
         own, extra = credential_headers(call.auth) if call.auth is not None else ({}, {})
         path, query = _target_of(call, {**self._query, **extra})
-        body = encode_body(call)
+        body, content_type = encode_body(call)
         headers = [(b"host", b"sandbox"), *(h for h in self._headers if h[0].decode() not in own)]
         headers += [(name.encode(), value.encode()) for name, value in own.items()]
-        headers += [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
-        if call.body is not None:
-            headers.append((b"content-type", call.content_type.encode()))
+        known = {name for name, _ in headers}
+        given = [(name.lower().encode(), value.encode()) for name, value in call.headers.items()]
+        headers += [(name, value) for name, value in given if name not in known]
+        if content_type:
+            headers.append((b"content-type", content_type.encode()))
         scope = {
             "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": call.method, "scheme": "http",
             "path": path, "raw_path": path.encode(), "query_string": query.encode(), "headers": headers,
@@ -204,7 +211,8 @@ def _target_of(call: Call, extra: Mapping[str, str]) -> tuple[str, str]:
         parts = urlsplit(call.url)
         query = "&".join(filter(None, [parts.query, urlencode(extra)]))
         return parts.path or "/", query
-    return call.path, urlencode({**call.query, **extra})
+    path, _, own = call.path.partition("?")
+    return path, "&".join(filter(None, [own, urlencode({**call.query, **extra})]))
 
 
 class Pacer:
@@ -249,6 +257,7 @@ class HttpTarget:
         self._writes = self.is_sandbox
         self._pacer = Pacer(rate_limit) if rate_limit is not None and rate_limit.requests > 0 else None
         self._timeout = timeout_seconds
+        self._patience: aiohttp.ClientTimeout | None = None
         self._session = session
         self._make = make_session
         self._is_mine = session is None
@@ -271,17 +280,21 @@ class HttpTarget:
         url = self._url(call)
         if url is None:
             return Answer(None, fault="refused")
-        headers = {**self._headers, **call.headers}
-        body = encode_body(call)
-        if call.body is not None:
-            headers["content-type"] = call.content_type
+        known = {name.lower() for name in self._headers}
+        headers = {
+            **self._headers,
+            **{name: value for name, value in call.headers.items() if name.lower() not in known},
+        }
+        body, content_type = encode_body(call)
+        if content_type:
+            headers["content-type"] = content_type
         return await self._send(call.method, url, headers, body)
 
     def _url(self, call: Call) -> str | None:
         """The address to call; None for a next page on another host, where our credential does not belong."""
         if call.url is None:
-            query = urlencode({**call.query, **self._query})
-            return f"{self._base}{call.path}" + (f"?{query}" if query else "")
+            path, query = _target_of(call, self._query)
+            return f"{self._base}{path}" + (f"?{query}" if query else "")
         url = urljoin(f"{self._base}/", call.url)
         return url if urlsplit(url)[:2] == urlsplit(self._base)[:2] else None
 
@@ -290,6 +303,8 @@ class HttpTarget:
         from yarl import URL
 
         session = await self._open()
+        if self._patience is None:
+            self._patience = aiohttp.ClientTimeout(total=self._timeout)
         began = time.perf_counter()
         try:
             async with session.request(
@@ -298,14 +313,14 @@ class HttpTarget:
                 headers=headers,
                 data=body or None,
                 allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=self._timeout),
+                timeout=self._patience,
             ) as response:
                 raw = await response.content.read(_MAX_ANSWER_BYTES)
                 while not response.content.at_eof():
                     part = await response.content.read(_MAX_ANSWER_BYTES)
                     raw = raw + part if len(raw) < _MAX_ANSWER_BYTES else raw
-                found = {name.lower(): value for name, value in response.headers.items()}
-                return Answer(response.status, raw, found, time.perf_counter() - began)
+                # Names in any case: `headers.get("link")` finds `Link`.
+                return Answer(response.status, raw, response.headers, time.perf_counter() - began)
         except TimeoutError:
             return Answer(None, seconds=time.perf_counter() - began, fault="timeout")
         except RefusedAddress:
@@ -334,8 +349,11 @@ def may_read(call: Call) -> bool:
 
 
 def path_of(endpoint: Endpoint, params: Mapping[str, str]) -> str:
-    """The endpoint's path with its parameters filled in, percent-encoded."""
-    path = endpoint.path
+    """The endpoint's path with its parameters filled in, percent-encoded.
+
+    What vendors write behind a `#`, to tell operations of one path apart, never reaches a server.
+    """
+    path = endpoint.path.partition("#")[0]
     for name, value in params.items():
         path = path.replace("{" + name + "}", quote(value, safe=""))
     return path

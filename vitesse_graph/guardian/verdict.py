@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from vitesse_graph.guardian.paths import every, has_value, plain
+from vitesse_graph.guardian.paths import every, has_value, is_filled, plain
 from vitesse_graph.state.mapping import Transformation
 from vitesse_graph.synthetic import Contract, Problem, Profile
 from vitesse_graph.transforms import FieldError
@@ -180,7 +180,7 @@ class Tally:
         self.ordinary += is_ordinary
         self.typical += is_typical
         for path, row in self.rows.by_dest.items():
-            filled = any(value is not None for value in every(body, row.dest_field))
+            filled = is_filled(body, row.dest_field)
             self.values += filled
             if not is_ordinary:
                 continue

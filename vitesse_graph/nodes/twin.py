@@ -1,6 +1,7 @@
 """The twin: before anything is deployed, the very runtime that will be, run against two sandboxes of its own.
 
-It is started as a process of its own, from the definition that would be deployed; only its addresses,
+It is started as it will be: as the image in a container where the target is a Docker Engine on this
+machine, else as a process of its own. It has the definition that would be deployed; only its addresses,
 its credentials (dummies of the declared kind) and its id are others. Whatever it leaves behind is
 taken away again.
 """
@@ -11,9 +12,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from vitesse_graph.errors import VitesseError
+from vitesse_graph.errors import InputError, VitesseError
 from vitesse_graph.nodes.definition import build_definition
 from vitesse_graph.nodes.documents import OpenedPair
 from vitesse_graph.services import Services
@@ -24,12 +25,15 @@ from vitesse_graph.state.testing import TwinOutcome, TwinStepOutcome
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
 if TYPE_CHECKING:
+    from vitesse_graph.deployers import Deployer
     from vitesse_graph.sandbox import Sandbox
+
+Runtime = Literal["process", "image"]
 
 RECORDS = 60
 SYNC_TIMEOUT_SECONDS = 120.0
-_RUNTIME = "process"
-"""The image runs the same runtime; a sandbox on this machine's loopback is out of its reach."""
+_IMAGE_TARGETS = frozenset(("local", "docker"))
+"""Targets whose image can be run here. That of the cloud targets is the same but for its base."""
 
 
 async def run_twin_for(
@@ -54,10 +58,11 @@ async def run_twin_for(
     seeded = {pair.source_shape.endpoint.key: records}
     source = create_sandbox(pair.source, seed=seed, seed_records=seeded)
     dest = create_sandbox(pair.dest, seed=seed, records=0)
+    kind, deployer, host, notes = await _runtime(services, state)
     try:
-        async with _served(source) as source_url, _served(dest) as dest_url:
+        async with _served(source, host) as source_url, _served(dest, host) as dest_url:
             definition = await _definition(state, pair, {"source": source_url, "dest": dest_url})
-            async with _running(services, definition) as url:
+            async with _running(services, deployer, definition) as url:
 
                 async def sync() -> SyncReport:
                     on_step()
@@ -69,7 +74,7 @@ async def run_twin_for(
                 )  # fmt: skip
     except VitesseError as error:
         step = TwinStepOutcome(name="start", differences=[str(error)[:500]])
-        return TwinOutcome(runtime=_RUNTIME, steps=[step], duration_seconds=_since(began))
+        return TwinOutcome(runtime=kind, steps=[step], duration_seconds=_since(began))
     steps = [
         TwinStepOutcome(
             name=step.name,
@@ -81,11 +86,33 @@ async def run_twin_for(
     ]
     return TwinOutcome(
         passed=report.passed,
-        runtime=_RUNTIME,
+        runtime=kind,
         steps=steps,
-        skipped=report.skipped,
+        skipped=[*report.skipped, *notes],
         duration_seconds=_since(began),
     )
+
+
+async def _runtime(
+    services: Services, state: SharedWhiteboardState
+) -> tuple[Runtime, Deployer, str, list[str]]:
+    """(what the runtime is run as, who starts it, where the sandboxes listen so that it reaches them, remarks).
+
+    An engine on another machine cannot reach a sandbox of ours: the process is tried, and that is said.
+    Raises DeployError where no engine answers: there is nothing to deploy to.
+    """
+    # The sandboxes are ours and beside us, whatever may be called otherwise.
+    settings = services.settings.model_copy(update={"allow_loopback": True, "allow_private_addresses": True})
+    notes: list[str] = []
+    if state.deployment_target in _IMAGE_TARGETS:
+        deployer = services.deployer("local", settings=settings)
+        try:
+            return "image", deployer, await deployer.sandbox_host(), notes
+        except InputError:
+            notes.append(
+                "image: the engine's containers cannot reach this machine; the runtime was run as a process"
+            )
+    return "process", services.deployer("process", settings=settings), "127.0.0.1", notes
 
 
 def _distinct(records: list[Any], mapping: MappingLogic, shape: DestShape) -> list[Any]:
@@ -138,12 +165,12 @@ async def _definition(
 
 
 @asynccontextmanager
-async def _served(app: Sandbox) -> AsyncIterator[str]:
-    """The sandbox on a free port of loopback, for the length of the block; its URL."""
+async def _served(app: Sandbox, host: str) -> AsyncIterator[str]:
+    """The sandbox on a free port, for the length of the block; its URL."""
     from vitesse_graph.sandbox import serve
 
     ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(serve(app, on_ready=ready.set_result))
+    task = asyncio.create_task(serve(app, host, on_ready=ready.set_result))
     try:
         await asyncio.wait((ready, task), return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
@@ -155,18 +182,17 @@ async def _served(app: Sandbox) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _running(services: Services, definition: IntegrationDefinition) -> AsyncIterator[str]:
-    """The runtime as a process; afterwards it and all that it stored are gone."""
+async def _running(
+    services: Services, deployer: Deployer, definition: IntegrationDefinition
+) -> AsyncIterator[str]:
+    """The runtime, started; afterwards it and all that it stored are gone."""
     from vitesse_graph.runtime import forget, open_store
 
-    # The sandboxes are ours and on loopback, whatever may be called otherwise.
-    settings = services.settings.model_copy(update={"allow_loopback": True})
-    deployer = services.deployer(_RUNTIME, settings=settings)
     try:
         yield (await deployer.deploy(definition)).service_url
     finally:
         await deployer.destroy(definition.integration_id)
-        store = open_store(settings)
+        store = open_store(services.settings)
         await store.open()
         try:
             await forget(store, definition.integration_id)

@@ -16,13 +16,14 @@ from vitesse_graph.state.api_spec import Pagination
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.state.positions import read_place, write_place
 from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
-from vitesse_graph.synthetic.schemas import at_path, flatten, items_of, properties_of, types_of
+from vitesse_graph.synthetic.schemas import at_path, branches, flatten, items_of, properties_of, types_of
 
 Neighbours = list[tuple[str, str, Any]]
 
-_TEXTS = ("message", "detail", "error_message", "display_message", "error_description", "description", "title", "msg",
-          "Message", "Detail")  # fmt: skip
-_HOLDERS = ("error", "errors", "fault", "Elements")
+# In the order in which a text of ours is put there; compared without case and separators.
+_TEXTS = ("message", "detail", "errormessage", "displaymessage", "errordescription", "description", "title", "msg",
+          "errormsg", "statusmessage", "reason", "details", "info", "text", "faultstring")  # fmt: skip
+_HOLDERS = ("error", "errors", "fault", "elements")
 _STATUSES = ("status", "statusCode", "status_code", "http_status", "httpStatus", "httpStatusCode")
 _TOTALS = ("total", "total_count", "totalCount", "total_results", "count")
 
@@ -108,10 +109,12 @@ def record_body(
     operation: Operation, answer: Answer, place: str | None, records: list[Any], seed: str
 ) -> Any:
     """One record (or, where the place is an array, several) in the answer's envelope; valid for certain."""
-    base = answer.minimal(seed)
     if place is None:
-        return base
+        return answer.minimal(seed)
     value: Any = records[0] if records else None
+    if place == "" and answer.generator.contract.is_valid(value):
+        return value
+    base = answer.minimal(seed)
     if place.endswith("[]"):
         path, value = place[:-2], records
     else:
@@ -123,39 +126,80 @@ def record_body(
 def error_body(answer: Answer, text: str) -> Any:
     """The declared error with a message of ours where it has room for one."""
     base = answer.minimal("error")
-    schema = answer.schema
+    schema, contract = answer.schema, answer.generator.contract
+    plain = {"error": {"status": answer.status, "message": text}}
+    is_untold = set(types_of(flatten(schema, schema))) <= {"object"} and not properties_of(schema, schema)
+    if is_untold and contract.is_valid(plain):
+        return plain
     body = _with_text(copy.deepcopy(base), schema, schema, text, 0)
+    if not _says(body, text):
+        # Nowhere to put a text: all that is declared beside it says at least what kind of error this is.
+        body = answer.generator.draw(Draw(random.Random("error"))) if base == {} else base
     _put_status(body, schema, answer.status)
-    return mend(body, answer.generator.contract, base)
+    return mend(body, contract, base)
 
 
 def _with_text(body: Any, schema: Any, root: JsonSchema, text: str, depth: int) -> Any:
     element = items_of(schema, root)
     if element is not None:
-        first = body[0] if isinstance(body, list) and body else {}
+        first = body[0] if isinstance(body, list) and body else _smallest(element, root)
         return [_with_text(first, element, root, text, depth + 1)]
+    if isinstance(body, str):
+        return text if _takes_text(schema, root) else body
     properties = properties_of(schema, root)
     if not isinstance(body, dict) or depth > 3:
         return body
-    for name in _TEXTS:
-        if name in properties and "string" in (types_of(flatten(properties[name], root)) or ["string"]):
+    plain = {_plain(name): name for name in reversed(list(properties))}
+    for known in _TEXTS:
+        name = plain.get(known)
+        if name is not None and _takes_text(properties[name], root):
             body[name] = text
             return body
-    for name in _HOLDERS:
-        if name in properties:
-            if "string" in types_of(flatten(properties[name], root)):
+    for known in _HOLDERS:
+        name = plain.get(known)
+        if name is not None:
+            if _takes_text(properties[name], root):
                 body[name] = text
             else:
-                body[name] = _with_text(body.get(name, {}), properties[name], root, text, depth + 1)
+                inner = body[name] if name in body else _smallest(properties[name], root)
+                body[name] = _with_text(inner, properties[name], root, text, depth + 1)
             return body
+    for name, sub in properties.items():
+        if items_of(sub, root) is not None or "object" in types_of(flatten(sub, root)):
+            inner = body[name] if name in body else _smallest(sub, root)
+            told = _with_text(copy.deepcopy(inner), sub, root, text, depth + 1)
+            if _says(told, text):
+                body[name] = told
+                return body
     return body
+
+
+def _says(value: Any, text: str) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value == text or any(_says(one, text) for one in inner)
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def _takes_text(schema: Any, root: JsonSchema) -> bool:
+    flat = flatten(schema, root)
+    return "enum" not in flat and "string" in (types_of(flat) or ([] if branches(flat) else ["string"]))
+
+
+def _smallest(schema: Any, root: JsonSchema) -> Any:
+    """The smallest value of a part of the error."""
+    whole = {**flatten(schema, root), **({"$defs": root["$defs"]} if "$defs" in root else {})}
+    return RecordGenerator(whole).draw(Draw(random.Random("error")), minimal=True)
 
 
 def _put_status(body: Any, root: JsonSchema, status: int) -> None:
     """The answer's status where the declared error repeats it, as a number or as text."""
     holders = [(body, root)]
-    for name in _HOLDERS:
-        sub = properties_of(root, root).get(name)
+    for name, sub in properties_of(root, root).items():
+        if _plain(name) not in _HOLDERS:
+            continue
         inner = body.get(name) if isinstance(body, dict) else None
         first = inner[0] if isinstance(inner, list) and inner else inner
         holders.append((first, items_of(sub, root) or (sub if isinstance(sub, dict) else {})))

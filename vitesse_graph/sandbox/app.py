@@ -18,12 +18,15 @@ import orjson
 
 from vitesse_graph.errors import InputError, NotFoundError
 from vitesse_graph.sandbox import drift as drifting
-from vitesse_graph.sandbox.auth import is_authorised
+from vitesse_graph.sandbox.auth import credential_names, is_authorised
 from vitesse_graph.sandbox.bodies import BadBody
-from vitesse_graph.sandbox.effects import Effects, Reply
+from vitesse_graph.sandbox.effects import Effects
 from vitesse_graph.sandbox.faults import Fault, Faults, parse_faults
+from vitesse_graph.sandbox.holdings import Holdings
+from vitesse_graph.sandbox.replies import Reply, refuse
 from vitesse_graph.sandbox.requests import Request, check_request
-from vitesse_graph.sandbox.routing import Router
+from vitesse_graph.sandbox.routing import Router, in_question
+from vitesse_graph.state.api_spec import Endpoint
 from vitesse_graph.state.ports import SpecReader
 
 Scope = MutableMapping[str, Any]
@@ -41,6 +44,19 @@ class Stats:
     requests: int = 0
     by_operation: Counter[str] = field(default_factory=Counter)
     by_status: Counter[int] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One request, before it is known which operation it is for."""
+
+    path: str
+    query: list[tuple[str, str]]
+    query_text: str
+    headers: Mapping[str, str]
+    body: bytes | None
+    origin: str
+    rules: list[drifting.DriftRule]
 
 
 class Sandbox:
@@ -63,7 +79,8 @@ class Sandbox:
         self._require_auth = require_auth
         self._control = control
         self._router = Router(self.spec.endpoints, self.spec.base_url)
-        self.effects = Effects(reader, seed=seed, records=records, seed_records=dict(seed_records or {}))
+        self.holdings = Holdings(reader, seed=seed, records=records, seed_records=dict(seed_records or {}))
+        self._effects = Effects(self.holdings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -120,33 +137,55 @@ class Sandbox:
             reply = Reply.error(405, f"this path knows {', '.join(match.allowed)}")
             reply.headers.append(("allow", ", ".join(match.allowed)))
             return reply
-        self.stats.by_operation[match.endpoint.key] += 1
-        try:
-            operation = self.effects.operation(match.endpoint.key)
-        except NotFoundError:
-            return Reply.error(501, "this operation of the specification cannot be read")
-        if failing is not None:
-            return self._failure(self.effects.refuse(operation, failing.status or 500, _FAULT_TEXT), failing)
         headers = {
             name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
         }
         text = scope.get("query_string", b"").decode("latin-1")
-        query = parse_qsl(text, keep_blank_values=True)
-        if self._require_auth and not is_authorised(operation.detail, self.spec, headers, dict(query)):
-            return self.effects.refuse(operation, 401, "a credential is required")
-        if body is None:
-            return self.effects.refuse(operation, 413, "the body is too large")
+        asked = _Asked(
+            path, parse_qsl(text, keep_blank_values=True), text, headers, body, _origin(scope, headers), rules
+        )
+        first, *others = in_question(match, asked.query)
+        endpoint = first[0]
+        reply, fit = self._try(asked, *first, failing)
+        for other in others:
+            if fit == _FITS:
+                break
+            tried, better = self._try(asked, *other, failing)
+            if better > fit:
+                reply, endpoint, fit = tried, other[0], better
+        self.stats.by_operation[endpoint.key] += 1
+        return reply
+
+    def _try(
+        self, asked: _Asked, endpoint: Endpoint, params: dict[str, str], failing: Fault | None
+    ) -> tuple[Reply, int]:
+        """The answer, and how well the request fits this operation: nothing changes where it does not."""
+        try:
+            operation = self.holdings.operation(endpoint.key)
+        except NotFoundError:
+            return Reply.error(501, "this operation of the specification cannot be read"), 0
+        if failing is not None:
+            refused = refuse(operation, failing.status or 500, _FAULT_TEXT)
+            return self._failure(refused, failing), _FITS
+        if self._require_auth and not is_authorised(
+            operation.detail, self.spec, asked.headers, dict(asked.query)
+        ):
+            return refuse(operation, 401, "a credential is required"), 0
+        if asked.body is None:
+            return refuse(operation, 413, "the body is too large"), _FITS
         request = Request(
-            operation=operation, path=path, params=match.params, query=query, query_text=text, headers=headers,
-            raw_body=body, origin=_origin(scope, headers), rules=rules,
+            operation=operation, path=asked.path, params=params, query=asked.query, query_text=asked.query_text,
+            headers=asked.headers, raw_body=asked.body, origin=asked.origin, rules=asked.rules,
+            credentials=credential_names(operation.detail, self.spec),
         )  # fmt: skip
         try:
-            problem = check_request(request)
+            problem = check_request(request, self.holdings.has_id)
         except BadBody as error:
-            return self.effects.refuse(operation, operation.refusal_status, str(error))
+            return refuse(operation, operation.refusal_status, str(error)), _FITS_BUT_BODY
         if problem is not None:
-            return self.effects.refuse(operation, problem.status or operation.refusal_status, problem.text)
-        return self.effects.perform(request)
+            status = problem.status or operation.refusal_status
+            return refuse(operation, status, problem.text), _FITS_BUT_BODY * problem.is_of_body
+        return self._effects.perform(request), _FITS
 
     @staticmethod
     def _failure(reply: Reply, fault: Fault) -> Reply:
@@ -158,22 +197,22 @@ class Sandbox:
 
     def records(self, key_or_path: str) -> list[dict[str, Any]]:
         """The records that an endpoint (`GET /v1/customers`) or a collection's path works on."""
-        return [entry.record for entry in self.effects.entries(key_or_path)]
+        return [entry.record for entry in self.holdings.entries(key_or_path)]
 
     def shown(self, key: str) -> list[Any]:
         """The records as a list (`GET /v1/customers`) shows them: what a client that reads them all sees."""
-        return self.effects.shown(key)
+        return self.holdings.shown(key)
 
     def sent(self, key_or_path: str) -> list[Any]:
         """The bodies that clients wrote there, as they were last written."""
-        return [entry.sent for entry in self.effects.entries(key_or_path) if entry.sent is not None]
+        return [entry.sent for entry in self.holdings.entries(key_or_path) if entry.sent is not None]
 
     def change(self, key_or_path: str, position: int, changes: dict[str, Any]) -> None:
         """Changes the record at a position of `records`, as somebody else at that API would: no request, no trace.
 
         Its time of change is set where it has one. Raises NotFoundError, IndexError.
         """
-        self.effects.change(key_or_path, position, changes)
+        self.holdings.change(key_or_path, position, changes)
 
     def set_faults(self, faults: Faults, *, from_now: bool = True) -> None:
         """Changes what goes wrong; schedules count from the next request on."""
@@ -185,7 +224,7 @@ class Sandbox:
             "requests": self.stats.requests,
             "by_operation": dict(self.stats.by_operation),
             "by_status": {str(status): count for status, count in self.stats.by_status.items()},
-            "records": self.effects.counts(),
+            "records": self.holdings.counts(),
         }
 
     def _controlled(self, scope: Scope, body: bytes | None) -> Reply:
@@ -203,6 +242,7 @@ class Sandbox:
         return Reply.error(404, "control knows GET stats, POST faults and GET health")
 
 
+_FITS, _FITS_BUT_BODY = 2, 1
 _FAULT_TEXT = "a fault was asked for"
 
 

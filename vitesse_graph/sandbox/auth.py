@@ -22,6 +22,12 @@ def is_authorised(
     return any(_carries(kind, scheme, headers, query) for kind in kinds)
 
 
+def credential_names(detail: OperationDetail, spec: ApiSpec) -> frozenset[str]:
+    """The headers, query parameters and cookies (lower case) that carry this operation's credential."""
+    scheme = detail.endpoint.auth or spec.auth
+    return frozenset(header.name.lower() for header in scheme.headers)
+
+
 def is_open(detail: OperationDetail, spec: ApiSpec) -> bool:
     """Whether the operation may be called without any credential."""
     scheme = detail.endpoint.auth or spec.auth

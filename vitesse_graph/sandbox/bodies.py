@@ -7,6 +7,7 @@ server does; what does not turn stays text and is refused by the contract.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -41,14 +42,67 @@ def parse_json(raw: bytes) -> Any:
         raise BadBody(f"the body is not JSON (line {error.lineno}, column {error.colno})") from None
 
 
-def parse_pairs(text: str) -> dict[str, Any]:
+def parse_pairs(text: str, whole: Collection[str] = ()) -> dict[str, Any]:
     """`a[b]=1&c[0][d]=2&e[]=3&f=4&f=5` as nested objects and arrays; a name given twice is a list.
 
+    Names in `whole` are taken as they are: specifications that list `vendor[name]` as one field exist.
     Raises BadBody for nesting beyond 16 steps.
     """
+    return nested(parse_qsl(text, keep_blank_values=True), whole)
+
+
+def parse_multipart(raw: bytes, content_type: str, whole: Collection[str] = ()) -> dict[str, Any]:
+    """The parts by name, nested as in a form: texts as texts, files as their (latin-1) content. Raises BadBody."""
+    from python_multipart.exceptions import FormParserError
+    from python_multipart.multipart import Field, File, FormParser, parse_options_header
+
+    _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if not boundary:
+        raise BadBody("the body is multipart/form-data without a stated boundary")
+    pairs: list[tuple[str, str]] = []
+    ended: list[bool] = []
+
+    def on_field(field: Field) -> None:
+        pairs.append((_name(field.field_name), _decoded(field.value or b"")))
+
+    def on_file(file: File) -> None:
+        file.file_object.seek(0)
+        pairs.append((_name(file.field_name), file.file_object.read().decode("latin-1")))
+        file.close()
+
+    parser = FormParser(
+        "multipart/form-data", on_field, on_file, lambda: ended.append(True), boundary=boundary,
+        config={"MAX_FIELD_SIZE": len(raw) + 1, "MAX_MEMORY_FILE_SIZE": len(raw) + 1},
+    )  # fmt: skip
+    try:
+        parser.write(raw)
+        parser.finalize()
+    except FormParserError:
+        raise BadBody("the body is not multipart/form-data with the stated boundary") from None
+    finally:
+        parser.close()
+    if not ended:
+        raise BadBody("the body is not multipart/form-data with the stated boundary")
+    return nested(pairs, whole)
+
+
+def _name(raw: bytes | None) -> str:
+    return (raw or b"").decode("utf-8", "replace")
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def nested(pairs: Iterable[tuple[str, str]], whole: Collection[str] = ()) -> dict[str, Any]:
+    """Names with brackets as nested objects and arrays. Raises BadBody for nesting beyond 16 steps."""
     root: dict[str, Any] = {}
-    for name, value in parse_qsl(text, keep_blank_values=True):
-        head, steps = split_name(name)
+    for name, value in pairs:
+        head, steps = (name, []) if name in whole else split_name(name)
         _put(root, [head, *steps], value)
     return {name: _as_lists(value) for name, value in root.items()}
 

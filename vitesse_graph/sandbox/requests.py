@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from vitesse_graph.sandbox import drift as drifting
-from vitesse_graph.sandbox.bodies import BadBody, coerce, is_form, is_json, parse_json, parse_pairs
+from vitesse_graph.sandbox.bodies import (
+    BadBody,
+    coerce,
+    is_form,
+    is_json,
+    parse_json,
+    parse_multipart,
+    parse_pairs,
+)
 from vitesse_graph.sandbox.operation import CompiledParameter, Operation, plain_type
 from vitesse_graph.state.api_spec import Parameter
+from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic import Contract, Problem
-from vitesse_graph.synthetic.schemas import flatten, properties_of, types_of
+from vitesse_graph.synthetic.schemas import branches, flatten, properties_of, types_of
 
 _MAX_PROBLEMS = 10
+# OpenAPI has these described elsewhere: a parameter of their name is passed over.
+_NOT_PARAMETERS = frozenset(("accept", "content-type"))
 
 
 @dataclass(slots=True)
@@ -33,6 +41,8 @@ class Request:
     raw_body: bytes
     origin: str
     rules: list[drifting.DriftRule]
+    credentials: frozenset[str] = frozenset()
+    """Names (lower case) of parameters that are credentials: any value of theirs is taken."""
     given: dict[str, Any] = field(default_factory=dict)
     """Query parameters by name, turned into their types."""
     body: Any = None
@@ -44,20 +54,29 @@ class Refusal:
 
     text: str
     status: int | None = None
+    is_of_body: bool = True
+    """Whether the parameters are right and only the body is not."""
 
 
-def check_request(request: Request) -> Refusal | None:
-    """What is wrong with the request, or None. Raises BadBody for a body that cannot be read."""
-    wrong = _check_parameters(request)
+HasId = Callable[[Request, str], bool]
+
+
+def check_request(request: Request, has_id: HasId = lambda request, name: False) -> Refusal | None:
+    """What is wrong with the request, or None. Raises BadBody for a body that cannot be read.
+
+    `has_id` tells whether a path parameter names a record that is there: an id that the API itself gave out
+    is right, whatever its parameter's schema says.
+    """
+    wrong = _check_parameters(request, has_id)
     if wrong:
-        return Refusal("; ".join(wrong[:_MAX_PROBLEMS]))
+        return Refusal("; ".join(wrong[:_MAX_PROBLEMS]), is_of_body=False)
     return _check_body(request)
 
 
 # parameters
 
 
-def _check_parameters(request: Request) -> list[str]:
+def _check_parameters(request: Request, has_id: HasId) -> list[str]:
     flat: dict[str, list[str]] = {}
     for name, value in request.query:
         flat.setdefault(name, []).append(value)
@@ -66,17 +85,25 @@ def _check_parameters(request: Request) -> list[str]:
     wrong: list[str] = []
     for compiled in request.operation.parameters:
         parameter = compiled.parameter
-        if parameter.location == "body":
+        is_header = parameter.location == "header"
+        if parameter.location == "body" or (is_header and parameter.name.lower() in _NOT_PARAMETERS):
             continue
         value = _value_of(parameter, request, flat, nested)
         if value is None:
             if parameter.required:
                 wrong.append(f"{parameter.name}: is required and missing ({parameter.location})")
             continue
+        if is_header and parameter.name.lower() == "authorization":
+            continue  # what it should hold is said by the security scheme
         turned = _turned(value, compiled)
         if parameter.location == "query":
             request.given[parameter.name] = turned
         problems = compiled.contract.problems(turned, 2)
+        if problems and (
+            (parameter.location == "path" and has_id(request, parameter.name))
+            or parameter.name.lower() in request.credentials
+        ):
+            continue
         wrong += [f"{_joined(parameter.name, problem)}: {problem.message}" for problem in problems]
     return wrong
 
@@ -92,8 +119,6 @@ def _value_of(
     if parameter.location == "path":
         return request.params.get(name)
     if parameter.location == "header":
-        if name.lower() in ("accept", "content-type", "authorization"):
-            return request.headers.get(name.lower()) or ("" if not parameter.required else None)
         return request.headers.get(name.lower())
     if parameter.location == "cookie":
         try:
@@ -170,27 +195,33 @@ def _parsed(request: Request, content_type: str, contract: Contract) -> tuple[An
     """The body's value, and whether it is one that a schema can judge."""
     if is_json(content_type):
         return parse_json(request.raw_body), True
+    whole = [name for name in properties_of(contract.schema, contract.schema) if "[" in name]
     if is_form(content_type):
         try:
             text = request.raw_body.decode("utf-8")
         except UnicodeDecodeError:
             raise BadBody("the form is not UTF-8") from None
-        return coerce(parse_pairs(text), contract.schema, contract.schema), True
+        return coerce(parse_pairs(text, whole), contract.schema, contract.schema), True
     if content_type == "multipart/form-data":
-        return coerce(_multipart(request), contract.schema, contract.schema), True
+        parts = parse_multipart(request.raw_body, request.headers["content-type"], whole)
+        return coerce(_unpacked(parts, contract.schema), contract.schema, contract.schema), True
     return request.raw_body, False
 
 
-def _multipart(request: Request) -> dict[str, Any]:
-    """The parts by name: texts as texts, files as their (latin-1) content."""
-    head = f"Content-Type: {request.headers['content-type']}\r\n\r\n".encode("latin-1")
-    message = BytesParser(policy=HTTP).parsebytes(head + request.raw_body)
-    if not message.is_multipart():
-        raise BadBody("the body is not multipart/form-data with the stated boundary")
-    out: dict[str, Any] = {}
-    for part in message.iter_parts():
-        found = re.search(r'name="([^"]*)"', str(part.get("content-disposition", "")))
-        payload = part.get_payload(decode=True)
-        if found and isinstance(payload, bytes):
-            out[found[1]] = payload.decode("latin-1")
-    return out
+def _unpacked(parts: dict[str, Any], schema: JsonSchema) -> dict[str, Any]:
+    """The parts with those read as JSON that stand for objects and lists, as OpenAPI has them by default."""
+    known = properties_of(schema, schema)
+    return {name: _read_part(value, known.get(name), schema) for name, value in parts.items()}
+
+
+def _read_part(value: Any, schema: Any, root: JsonSchema) -> Any:
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return value
+    flat = flatten(schema, root)
+    kinds = {kind for option in (flat, *branches(flat)) for kind in types_of(flatten(option, root))}
+    if "string" in kinds or not kinds & {"object", "array"}:
+        return value
+    try:
+        return parse_json(value.encode())
+    except BadBody:
+        return value

@@ -20,6 +20,7 @@ _VERBS = re.compile(
     re.IGNORECASE,
 )
 _PARAMETER = re.compile(r"^\{([^{}]+)\}$")
+_BEYOND_PATH = re.compile(r"[?#]")
 _SUFFIX = re.compile(r"\.(json|xml)$")
 
 
@@ -37,7 +38,8 @@ class Place:
 
 def place_of(endpoint: Endpoint) -> Place:
     """The collection an operation works on."""
-    segments = [_SUFFIX.sub("", part) for part in endpoint.path.strip("/").split("/")]
+    path = _BEYOND_PATH.split(endpoint.path, maxsplit=1)[0]
+    segments = [_SUFFIX.sub("", part) for part in path.strip("/").split("/")]
     bulk = False
     while len(segments) > 1 and _VERBS.match(segments[-1]) and endpoint.role != "action":
         bulk = bulk or bool(re.match(r"batch|bulk", segments[-1], re.IGNORECASE))

@@ -1,15 +1,17 @@
 """From a request's path to an operation: `/v1/customers/{customer}` and whatever vendors make of it.
 
-Literal segments win over parameters. A path may be asked for with or without the path of the API's
+Literal segments win over parameters. Vendors tell operations of one path apart by what no path holds
+(`/files/{id}#update_shared_link`, `/#X-Amz-Target=Service.Create`, `/items?action=archive`): all of them
+are found, and the request decides. A path may be asked for with or without the path of the API's
 base URL (`/api/v2/users` for base `https://x.example/api/v2` and path `/users`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from vitesse_graph.state.api_spec import Endpoint
 
@@ -20,7 +22,7 @@ _PARAMETER = re.compile(r"\{([^{}]+)\}")
 class _Node:
     literals: dict[str, _Node] = field(default_factory=dict)
     patterns: list[tuple[re.Pattern[str], _Node]] = field(default_factory=list)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    endpoints: dict[str, list[Endpoint]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class Match:
     endpoint: Endpoint | None
     params: dict[str, str]
     allowed: tuple[str, ...] = ()
+    others: tuple[tuple[Endpoint, dict[str, str]], ...] = ()
+    """Further operations of the very same path and method, each with its parameters (which may have other names)."""
 
 
 class Router:
@@ -49,7 +53,7 @@ class Router:
         node = self._root
         for segment in _segments(endpoint.path):
             node = _child(node, segment)
-        node.endpoints.setdefault(endpoint.method.upper(), endpoint)
+        node.endpoints.setdefault(endpoint.method.upper(), []).append(endpoint)
 
     def match(self, method: str, path: str) -> Match | None:
         """The operation, or None when no operation has this path."""
@@ -68,13 +72,30 @@ class Router:
         best: _Node | None = None
         for node in _walk(self._root, segments, 0):
             if method in node.endpoints:
-                endpoint = node.endpoints[method]
-                return Match(endpoint, parameters(endpoint.path, segments))
+                first, *others = [(e, parameters(e.path, segments)) for e in node.endpoints[method]]
+                return Match(*first, others=tuple(others))
             if best is None and node.endpoints:
                 best = node
         if best is None:
             return None
         return Match(None, {}, tuple(sorted(best.endpoints)))
+
+
+def in_question(match: Match, query: Sequence[tuple[str, str]]) -> list[tuple[Endpoint, dict[str, str]]]:
+    """The operations of a match with their parameters, those first whose path demands what the query holds."""
+    if match.endpoint is None or not match.others:
+        return [(match.endpoint, match.params)] if match.endpoint else []
+    found = [(match.endpoint, match.params), *match.others]
+    return sorted(found, key=lambda pair: -_agreement(pair[0].path, query))
+
+
+def _agreement(path: str, query: Sequence[tuple[str, str]]) -> int:
+    wanted = parse_qsl(urlsplit(path).query, keep_blank_values=True)
+    for name, value in wanted:
+        given = [one for key, one in query if key == name]
+        if not given or (value and "{" not in value and value not in given):
+            return -1
+    return len(wanted)
 
 
 def _base_path(url: str) -> str:

@@ -13,6 +13,8 @@ from vitesse_graph.sandbox.bodies import coerce
 from vitesse_graph.sandbox.places import read_path, write_path
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic import Contract, Draw, RecordGenerator
+from vitesse_graph.synthetic.identifiers import like
+from vitesse_graph.synthetic.meaning import example_of
 from vitesse_graph.synthetic.schemas import at_path, flatten, types_of
 
 Record = dict[str, Any]
@@ -52,6 +54,9 @@ class IdMaker:
         self._asked = (
             RecordGenerator(parameter, name=f"{noun}_id", direction="request") if parameter else None
         )
+        example = example_of(flat)
+        self._example = example if isinstance(example, str) and re.search(r"\d", example) else ""
+        self._like = like(self._example)
         self._next = 1_000 + self._draw.rng.randrange(9_000)
 
     def make(self, taken: Mapping[str, Entry]) -> Any:
@@ -73,6 +78,8 @@ class IdMaker:
         self._next += 1
         if self.is_number:
             yield self._next
+        elif self._example:
+            yield str(self._next) if self._example.isdigit() else self._like(self._draw)
         else:
             token = "".join(self._draw.rng.choices("abcdefghijkmnpqrstuvwxyz23456789", k=14))
             yield f"{self._noun}_{token}" if self._noun else token
@@ -91,6 +98,16 @@ class Collection:
         self.id_path = id_path
         self._ids = ids
         self._entries: dict[str, Entry] = {}
+        self._reserved: list[Any] = []
+
+    def reserve(self, count: int) -> list[Any]:
+        """The ids of the next `count` records, known before the records are."""
+        taken = dict(self._entries)
+        while len(self._reserved) < count:
+            identifier = self._ids.make(taken)
+            taken[str(identifier)] = Entry(str(identifier), {})
+            self._reserved.append(identifier)
+        return list(self._reserved)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -105,7 +122,7 @@ class Collection:
         """Stores a record under a new id (its own where `keep_id` and it has one that is free)."""
         identifier = read_path(record, self.id_path) if self.id_path and keep_id else None
         if identifier in (None, "") or str(identifier) in self._entries:
-            identifier = self._ids.make(self._entries)
+            identifier = self._reserved.pop(0) if self._reserved else self._ids.make(self._entries)
             if self.id_path:
                 write_path(record, self.id_path, identifier)
         entry = Entry(str(identifier), record, sent)
@@ -134,7 +151,10 @@ def id_schema(record_schema: JsonSchema, id_path: str | None) -> JsonSchema | No
     found = at_path(record_schema, id_path, record_schema)
     if found is None:
         return None
-    return {
-        **flatten(found, record_schema),
-        **({"$defs": record_schema["$defs"]} if "$defs" in record_schema else {}),
-    }
+    flat = flatten(found, record_schema)
+    # Only an id that refers to something needs the definitions: there may be thousands.
+    return (
+        {**flat, "$defs": record_schema["$defs"]}
+        if "$ref" in str(flat) and "$defs" in record_schema
+        else flat
+    )

@@ -6,17 +6,23 @@ fields are left. Sub-schemas behind `$ref` are compiled when first drawn.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.contract import Contract, is_marked
 from vitesse_graph.synthetic.draw import Draw, Generate, Profile
 from vitesse_graph.synthetic.material import Pools
-from vitesse_graph.synthetic.meaning import example_of
+from vitesse_graph.synthetic.meaning import COMPANIES, PEOPLE, example_of, meaning_of
 from vitesse_graph.synthetic.numbers import number_generator
 from vitesse_graph.synthetic.schemas import branches, flatten, merge, types_of
 from vitesse_graph.synthetic.texts import text_generator
 
+# Which pool stands beside the address, by what an enum lists.
+_LISTED = {
+    "country": "country_code", "country_code": "country_code", "country_name": "country_name", "currency": "currency",
+    "language": "language", "language_short": "language_short", "time_zone": "time_zone", "state": "state",
+}  # fmt: skip
 _OPTIONAL_DEPTH = 5
 """Objects nested deeper hold only their required fields."""
 _MAX_DEPTH = 14
@@ -66,7 +72,7 @@ class Compiler:
             const = flat["const"]
             return lambda draw: const
         if isinstance(flat.get("enum"), list) and flat["enum"]:
-            return self._enum(flat)
+            return self._enum(flat, name, parent)
         if branches(flat):
             return self._alternatives(flat, name, parent, depth)
         return self._typed(flat, name, parent, depth)
@@ -86,21 +92,38 @@ class Compiler:
             self._referenced[key] = generate
         return generate
 
-    def _enum(self, flat: JsonSchema) -> Generate:
+    def _enum(self, flat: JsonSchema, name: str, parent: str) -> Generate:
         allowed = types_of(flat)
         values = [value for value in flat["enum"] if value is not None and value != ""] or flat["enum"]
         if allowed:
             contract = Contract({"type": allowed})
             values = [value for value in values if contract.is_valid(value)] or values
-        count = len(values)
         share = _NULL[self.profile] if None in flat["enum"] else 0.0
+        count, related = len(values), self._related(flat, values, name, parent)
 
         def generate(draw: Draw) -> Any:
             if share and draw.random() < share:
                 return None
+            if related:
+                return related[draw.who % len(related)]
             return values[int(draw.random() * count)]
 
         return generate
+
+    def _related(self, flat: JsonSchema, values: list[Any], name: str, parent: str) -> list[Any]:
+        """Listed countries, currencies and languages in step with the record's place; [] for other enums."""
+        plain = {key: value for key, value in flat.items() if key != "enum"}
+        pool = _LISTED.get(meaning_of(name, {"type": "string", **plain}, parent), "")
+        if not pool or self.profile == "adversarial":
+            return []
+        wanted = [str(entry).lower() for entry in getattr(self.material, pool)]
+        by_text = {str(value).lower(): value for value in values}
+        known = [by_text[text] for text in wanted if text in by_text]
+        return (
+            [by_text.get(text, known[index % len(known)]) for index, text in enumerate(wanted)]
+            if known
+            else []
+        )
 
     def _alternatives(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
         base = {key: value for key, value in flat.items() if key not in ("oneOf", "anyOf")}
@@ -110,13 +133,18 @@ class Compiler:
         if depth >= _OPTIONAL_DEPTH - 1 and len(real) > 1:
             scalars = [o for o in real if not {"object", "array"} & set(types_of(o))]
             real = scalars or real
-        made = [self._branch(base, option, name, parent, depth) for option in real[:12]]
+        is_reference = _is_reference(real)
+        called = f"{name}_id" if is_reference and not name.lower().endswith("id") else name
+        made = [
+            self._branch(base, option, name if position else called, parent, depth)
+            for position, option in enumerate(real[:12])
+        ]
         count = len(made)
         null_share = _NULL_BRANCH[self.profile] if nulls and real is not options else 0.0
         if null_share and self._ends_here(real, depth):
             null_share = 1.0
         first_share = 0.6 if self.profile == "typical" else 0.3
-        if _is_reference(real):
+        if is_reference:
             first_share = 1.0 if self.profile == "typical" else 0.85
 
         def generate(draw: Draw) -> Any:
@@ -205,7 +233,7 @@ class Compiler:
                     (field, self.compile(flat.get("additionalProperties", True), field, about, depth + 1))
                 )
         if not properties and not required:
-            return self._map(flat, name, depth)
+            return self._map(flat, name, parent, depth)
         return _object_of(always, maybe, int(flat.get("minProperties", 0) or 0))
 
     def _presence(self, depth: int, width: int) -> float:
@@ -215,7 +243,7 @@ class Compiler:
         share = shares[min(depth, len(shares) - 1)]
         return share * 0.5 if width > _WIDE and depth > 0 else share
 
-    def _map(self, flat: JsonSchema, name: str, depth: int) -> Generate:
+    def _map(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
         """A free-form object: a few entries where the values' schema is known, else empty."""
         values = flat.get("additionalProperties")
         low = int(flat.get("minProperties", 0) or 0)
@@ -225,12 +253,18 @@ class Compiler:
             if not low:
                 return lambda draw: {}
             values = {"type": "string"}
+        texts = types_of(flatten(values, self.root)) == ["string"]
+        known = _keys_of(flat, name, parent) if texts else []
+        if known:
+            made = [(key, self.compile(values, key, parent or name, depth + 1)) for key in known]
+            return _object_of([], [(key, inner, 0.8) for key, inner in made], low)
         inner = self.compile(values, name, name, depth + 1)
         keys = self.material.word
 
         def generate(draw: Draw) -> dict[str, Any]:
             count = max(low, int(draw.random() * 3))
-            return {f"{keys[(draw.who + i) % len(keys)]}_{i}": inner(draw) for i in range(count)}
+            drawn = (keys[(draw.who + i) % len(keys)] for i in range(count))
+            return {f"{key}_{i}" if low > 1 else key: inner(draw) for i, key in enumerate(drawn)}
 
         return generate
 
@@ -280,6 +314,25 @@ def _object_of(
         return out
 
     return generate
+
+
+def _keys_of(flat: JsonSchema, name: str, parent: str) -> list[str]:
+    """Names of fields for a free-form object of texts: its example's, else usual ones of what it is about."""
+    example = example_of(flat)
+    if isinstance(example, dict) and example and all(isinstance(value, str) for value in example.values()):
+        return [str(key) for key in list(example)[:12]]
+    if not _FREE_FORM.search(name.lower()):
+        return []
+    return next(
+        (keys for pattern, keys in _USUAL_KEYS if pattern.search(parent.lower())), ["reference", "source"]
+    )
+
+
+_FREE_FORM = re.compile(r"properties$|attributes$|fields$|metadata$|custom")
+_USUAL_KEYS: tuple[tuple[re.Pattern[str], list[str]], ...] = (
+    (PEOPLE, ["email", "first_name", "last_name", "phone", "company", "city"]),
+    (COMPANIES, ["name", "domain", "phone", "city", "country"]),
+)
 
 
 def _is_reference(options: list[JsonSchema]) -> bool:

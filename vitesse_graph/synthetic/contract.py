@@ -3,18 +3,24 @@
 Compiling repairs what vendors publish (a PCRE-only or broken `pattern` is left out rather than
 refused; `oneOf` is read as `anyOf`, since published forms overlap so often that no value at all would
 fit exactly one; `allOf` parts that forbid each other's fields are read as one object; what requires
-itself without end is required no longer) and minds the direction: `readOnly` fields are not demanded
+itself without end is required no longer; of two rules that no value keeps at once the vaguer one goes,
+see `contradictions`) and minds the direction: `readOnly` fields are not demanded
 of a request, `writeOnly` ones not of a response. Messages never hold the offending value.
 """
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Any
 
 import jsonschema_rs
+import orjson
 
 from vitesse_graph.state.jsontypes import JsonSchema
+from vitesse_graph.synthetic.contradictions import without_contradictions
 from vitesse_graph.synthetic.endless import open_rings
 from vitesse_graph.synthetic.schemas import Direction, flatten, rebuild, resolve
 
@@ -39,25 +45,69 @@ class Problem:
 
 
 class Contract:
-    """A schema compiled once. `is_valid` costs microseconds; `problems` is for the invalid."""
+    """A schema, compiled when it is first used. `is_valid` costs microseconds; `problems` is for the invalid."""
 
-    __slots__ = ("_validator", "schema")
+    __slots__ = ("_direction", "_given", "_made")
 
     def __init__(self, schema: JsonSchema, direction: Direction = "any") -> None:
-        self.schema = prepare(schema, direction)
-        self._validator = _compile(self.schema)
+        self._given, self._direction = schema, direction
+        self._made: tuple[JsonSchema, Any] | None = None
+
+    def _compiled(self) -> tuple[JsonSchema, Any]:
+        if self._made is None:
+            self._made = _compiled(self._given, self._direction)
+        return self._made
+
+    @property
+    def schema(self) -> JsonSchema:
+        """The schema as it is checked: repaired, and for one direction."""
+        return self._compiled()[0]
 
     def is_valid(self, value: Any) -> bool:
-        return bool(self._validator.is_valid(value))
+        return bool((self._made or self._compiled())[1].is_valid(value))
 
     def problems(self, value: Any, limit: int = 20) -> list[Problem]:
         """What is wrong with `value`, at most `limit` problems, [] when nothing is."""
         found: list[Problem] = []
-        for error in self._validator.iter_errors(value):
+        for error in self._compiled()[1].iter_errors(value):
             found.extend(_problems(error))
             if len(found) >= limit:
                 break
         return found[:limit]
+
+
+_KEPT = 512
+_LARGEST_KEY = 400_000
+_known: OrderedDict[tuple[str, bytes], tuple[JsonSchema, Any]] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _compiled(schema: JsonSchema, direction: Direction) -> tuple[JsonSchema, Any]:
+    """The schema as prepared and its validator; the last few hundred are kept.
+
+    One run compiles the same schema several times (the generator of records, the sandbox that holds them,
+    the list that shows them), and a text field's few rules come again in every second field.
+    """
+    try:
+        text = orjson.dumps(schema)
+    except (TypeError, RecursionError):
+        text = b""  # integers beyond 64 bits, lone surrogates
+    if not text or len(text) > _LARGEST_KEY:
+        prepared = prepare(schema, direction)
+        return prepared, _compile(prepared)
+    key = (direction, text if len(text) < 64 else hashlib.blake2b(text, digest_size=16).digest())
+    with _lock:
+        known = _known.get(key)
+        if known is not None:
+            _known.move_to_end(key)
+            return known
+    prepared = prepare(schema, direction)
+    made = (prepared, _compile(prepared))
+    with _lock:
+        _known[key] = made
+        if len(_known) > _KEPT:
+            _known.popitem(last=False)
+    return made
 
 
 def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
@@ -70,6 +120,7 @@ def prepare(schema: JsonSchema, direction: Direction) -> JsonSchema:
             node.pop("pattern")
         if _excludes_itself(node, schema):
             node = flatten(node, schema)
+        without_contradictions(node, schema)
         if "oneOf" in node and "anyOf" not in node:
             node["anyOf"] = node.pop("oneOf")
         if "patternProperties" in node:

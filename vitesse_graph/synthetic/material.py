@@ -13,6 +13,8 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
+from vitesse_graph.synthetic import phrases
+
 SIZE = 96
 """Entries of each pool."""
 
@@ -72,6 +74,10 @@ class Pools(NamedTuple):
     ipv4: list[str]
     user_agent: list[str]
     file_name: list[str]
+    label: list[str]
+    pet: list[str]
+    tax_number: list[str]
+    version: list[str]
 
 
 @lru_cache(maxsize=4)
@@ -101,17 +107,18 @@ def pools(seed: int = 0) -> Pools:
             if locale != "ja_JP"
             else local.street_address()
         )
-        word = english.word()
-        product = f"{english.color_name()} {english.word().title()} {rng.choice(('Kit', 'Set', 'Pro', 'Mini', 'Case'))}"
+        word = phrases.word(rng)
         rows.append(
             (
                 first, last, f"{first} {last}", f"{slug}{index}@example.{('com', 'org', 'net')[index % 3]}",
                 f"{slug}{index}", f"+1202555{rng.randrange(100, 200):04d}", company, english.job(), street,
                 f"Apt. {rng.randrange(1, 400)}", f"{street}, {postcode} {city}, {country}", city, state, postcode,
                 code, country, _LANGUAGES[locale], _LANGUAGES[locale][:2], _ZONES[locale], _CURRENCIES[locale],
-                f"https://www.{host}/{word}", host, product, english.sentence(4).rstrip("."), english.sentence(9),
-                english.paragraph(3), word, english.safe_hex_color(), f"203.0.113.{index + 1}",
+                f"https://www.{host}/{word}", host, phrases.product(rng), phrases.title(rng), phrases.sentence(rng),
+                phrases.paragraph(rng), word, english.safe_hex_color(), f"203.0.113.{index + 1}",
                 "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0", f"{word}-{index}.pdf",
+                phrases.label(rng), phrases.pet(rng), f"{code}{rng.randrange(10**8, 10**9)}",
+                f"{rng.randrange(1, 9)}.{rng.randrange(20)}.{rng.randrange(10)}",
             )
         )  # fmt: skip
     return Pools(*(list(column) for column in zip(*rows, strict=True)))

@@ -18,12 +18,18 @@ Meaning = Literal[
     "country_name", "language", "language_short", "time_zone", "currency", "url", "host", "product",
     "title", "sentence", "paragraph", "colour", "ipv4", "user_agent", "file_name", "moment", "day",
     "clock", "unix_seconds", "unix_milliseconds", "minor_amount", "amount", "percent", "quantity",
-    "latitude", "longitude", "age", "year", "token", "sku", "dial_code", "area_code", "plain",
+    "latitude", "longitude", "age", "year", "token", "sku", "dial_code", "area_code", "label", "pet", "tax_number",
+    "version", "plain",
 ]  # fmt: skip
 
 # The first row whose expression is found in the name wins; names are lower case words joined by `_`.
 _NAMES: tuple[tuple[str, Meaning], ...] = (
     (r"user_agent", "user_agent"),
+    (r"email_domain", "host"),
+    (r"(^|_)(days|hours|minutes|weeks|months)(_|$)", "quantity"),
+    (r"^num_|_num$|(^|_)number_of_|(^|_)times_|(^|_)(size|length|duration|attempts|retries)$", "quantity"),
+    (r"(^|_)(vat|vat_(number|id|no)|tax_(number|id|no)|eu_vat|ein)$", "tax_number"),
+    (r"(^|_)version$", "version"),
     (r"(phone|mobile|dial|calling)_?(country)?_?code$|country_?calling", "dial_code"),
     (r"area_?code$", "area_code"),
     (r"reply_?to$|(^|_)(e_?mail)(_address(es)?)?$|(^|_)email(_|$)(?!.*(id|status|state|verified|count|type|enabled|name))", "email"),
@@ -34,8 +40,9 @@ _NAMES: tuple[tuple[str, Meaning], ...] = (
     (r"(^|_)(phone|mobile|fax|telephone|cell)(_?(number|no|e164))?$|phone_number|msisdn", "phone"),
     (r"company(_?name)?$|organi[sz]ation(_?name)?$|business_?name|merchant_?name|legal_?name|vendor_?name|supplier_?name|bank_?name", "company"),
     (r"job_?title|occupation|profession|^position$", "job"),
-    (r"(address_?)?line_?2$|address_?2$|street_?2|apartment|suite", "street2"),
-    (r"(address_?)?line_?1$|address_?1$|^street(_?(address|name))?$|address_line_?[345]?$|street_line", "street"),
+    (r"(address_?)?line_?[2345]$|address_?[234]$|street_?2|apartment|suite", "street2"),
+    (r"administrative_district_level_[23]", "city"),
+    (r"(address_?)?line_?1$|address_?1$|^street(_?(address|name))?$|address_line$|street_line", "street"),
     (r"(^|_)city$|locality|town$|^municipality", "city"),
     (r"postal|(^|_)zip(_?code)?$|postcode", "postcode"),
     (r"country_?name", "country_name"),
@@ -74,13 +81,20 @@ _COMPILED = tuple((re.compile(pattern), meaning) for pattern, meaning in _NAMES)
 # Names that say nothing: `emails: [{data: …}]`, `phone: {value: …}`.
 _HOLLOW = frozenset(("data", "value", "content", "text", "val"))
 _SPREADING: frozenset[Meaning] = frozenset(("email", "phone", "url"))
-_PEOPLE = re.compile(
-    r"customer|contact|person|people|user|profile|member|patient|employee|owner|author|lead|guest|payer|student"
+PEOPLE = re.compile(
+    r"customer|contact|person|people|user|profile|member|patient|employee|owner|author|lead|guest|payer|student|"
+    r"assignee|creator|reviewer|sender|recipient|approver|manager|contributor|reporter|requester|agent|attendee|"
+    r"speaker|driver|doctor|teacher|applicant|candidate|subscriber|holder|beneficiary|debtor|creditor"
 )
-_COMPANIES = re.compile(
-    r"compan|organi[sz]ation|account|vendor|supplier|merchant|business|tenant|workspace|institution|location|store"
+COMPANIES = re.compile(
+    r"compan|organi[sz]ation|account|vendor|supplier|merchant|business|tenant|workspace|institution|location|store|"
+    r"enterprise|brand|employer|manufacturer|publisher|(^|_)bank|carrier"
 )
-_PRODUCTS = re.compile(r"product|item|variant|sku|catalog|plan|pet\b|article")
+_PRODUCTS = re.compile(r"product|item|variant|sku|catalog|plan|article")
+_PETS = re.compile(r"(^|_)(pet|animal|dog|cat)s?$")
+_LABELS = re.compile(
+    r"tag|categor|label|group|segment|list$|lists$|folder|collection|department|channel|skill|topic"
+)
 _PLACES = re.compile(r"address|location|billing|shipping|place|venue")
 
 
@@ -114,7 +128,8 @@ def meaning_of(name: str, schema: JsonSchema, parent: str = "") -> Meaning:
     if meaning == "country":
         return _country(schema)
     if meaning in ("title", "plain"):
-        return _named(meaning, words(name), words(parent))
+        named = _named(meaning, words(name), words(parent))
+        return named if named != "plain" else _told(schema)
     if meaning == "state" and not _PLACES.search(words(parent)) and _looks_like_status(schema):
         return "plain"
     if meaning == "moment":
@@ -130,14 +145,41 @@ def _looks_like_status(schema: JsonSchema) -> bool:
 
 
 def _named(meaning: Meaning, name: str, parent: str) -> Meaning:
-    if not (name == "name" or name.endswith("_name")):
+    if name == "title" and PEOPLE.search(parent):
+        return "job"
+    if name != "name" and not name.endswith("_name"):
         return meaning
-    about = parent or ""
-    if _COMPANIES.search(about):
-        return "company"
-    if _PRODUCTS.search(about):
-        return "product"
-    return "full_name" if _PEOPLE.search(about) or _PLACES.search(about) else "title"
+    # `store_name` says itself whose name it is; `name` has it from where it lies.
+    about = name.removesuffix("name").strip("_") or parent
+    for pattern, found in _NAMED:
+        if pattern.search(about):
+            return found
+    return "title"
+
+
+# What an object's name is, by what the object is; the first that fits.
+_NAMED: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+    (_PETS, "pet"), (_LABELS, "label"), (COMPANIES, "company"), (_PRODUCTS, "product"), (PEOPLE, "full_name"),
+    (_PLACES, "full_name"),
+)  # fmt: skip
+
+# What descriptions of texts say plainly, where the name says nothing.
+_TOLD: tuple[tuple[re.Pattern[str], Meaning], ...] = (
+    (re.compile(r"^[^.]{0,60}\bphone number(?! (id|sid))\b", re.I), "phone"),
+    (re.compile(r"^[^.]{0,60}\be-?mail address(?! (id|sid))\b", re.I), "email"),
+    (re.compile(r"\bISO.?(4217|4127)\b|\bcurrency code\b", re.I), "currency"),
+    (re.compile(r"\bISO.?3166(-1)?\b|two.letter country code", re.I), "country_code"),
+    (re.compile(r"\b(IANA|olson) time ?zone\b|\btz database\b", re.I), "time_zone"),
+)
+
+
+def _told(schema: JsonSchema) -> Meaning:
+    description = schema.get("description")
+    if isinstance(description, str) and "enum" not in schema:
+        for pattern, meaning in _TOLD:
+            if pattern.search(description[:300]):
+                return meaning
+    return "plain"
 
 
 def _country(schema: JsonSchema) -> Meaning:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 from vitesse_graph.state.jsontypes import JsonSchema
@@ -22,6 +23,22 @@ _RANGES: dict[Meaning, tuple[float, float, int]] = {
     "year": (2010, 2026, 0),
 }
 _PLAIN = (0.0, 1_000.0, 2)
+# What names say beyond that; the first that fits.
+_NAMED: tuple[tuple[re.Pattern[str], tuple[float, float, int]], ...] = (
+    (re.compile(r"(^|_)(bytes|file_?size|size|space(_used|_amount)?)(_|$)"), (1_000, 50_000_000, 0)),
+    (re.compile(r"(^|_)(error_|status_)?code$"), (100, 9_999, 0)),
+    (re.compile(r"(^|_)(number|no|sequence|position|index|rank|order)$"), (1, 5_000, 0)),
+    (re.compile(r"(^|_)(version|revision|priority|level|attempt|attempts)$"), (1, 12, 0)),
+    (re.compile(r"(^|_)(days|weeks|months)(_|$)"), (1, 60, 0)),
+    (re.compile(r"(^|_)(rating|score|stars)$"), (1, 5, 1)),
+    (re.compile(r"(^|_)(weight|height|width|depth|length)$"), (1, 120, 1)),
+)
+# Numbers of things and places in an order: never below zero, whatever the contract forgot to say.
+_COUNTED = re.compile(
+    r"count|number|(^|_)(num|no|times|total|size|bytes|length|version|revision|position|index|rank|order|days|weeks|"
+    r"months|years|hours|minutes|seconds|duration|level|priority|attempts?|retries|limit|page|code|width|height|depth|"
+    r"weight|age|capacity|rating|score|stars|port|segments?)(_|$)"
+)
 
 
 def number_generator(name: str, parent: str, schema: JsonSchema, whole: bool, profile: Profile) -> Generate:
@@ -32,10 +49,10 @@ def number_generator(name: str, parent: str, schema: JsonSchema, whole: bool, pr
     meaning = meaning_of(name, schema, parent)
     usual = _moment(meaning, name) if low is None and high is None and step is None else None
     if usual is None:
-        usual = _between(*_span(meaning, low, high), whole=whole, step=step)
+        usual = _between(*_span(meaning, name, low, high), whole=whole, step=step)
     if profile == "typical":
         return usual
-    extremes = _extremes(meaning, low, high, whole, step, profile)
+    extremes = _extremes(meaning, name, low, high, whole, step, profile)
     if not extremes:
         return usual
     count, typical = len(extremes), usual
@@ -79,9 +96,13 @@ def _moment(meaning: Meaning, name: str) -> Generate | None:
     return generate
 
 
-def _span(meaning: Meaning, low: float | None, high: float | None) -> tuple[float, float, int]:
+def _span(meaning: Meaning, name: str, low: float | None, high: float | None) -> tuple[float, float, int]:
     """A typical range that lies within the bounds."""
-    lowest, highest, decimals = _RANGES.get(meaning, _PLAIN)
+    plain = words(name)
+    said = next((span for pattern, span in _NAMED if pattern.search(plain)), None)
+    if meaning not in ("plain", "quantity", "id"):
+        said = None
+    lowest, highest, decimals = said or _RANGES.get(meaning, _PLAIN)
     if meaning in ("unix_seconds", "unix_milliseconds"):
         lowest, highest, decimals = NOW - 86_400 * 700, NOW, 0
     if low is not None and (lowest < low or lowest > (high if high is not None else lowest)):
@@ -104,24 +125,34 @@ def _between(lowest: float, highest: float, decimals: int, *, whole: bool, step:
             return lambda draw: int((first + int(draw.random() * count)) * step)
         places = max(0, -math.floor(math.log10(step))) + 1
         return lambda draw: round((first + int(draw.random() * count)) * step, places)
-    if whole:
+    # A number that counts is whole, unless its bounds lie between two whole ones.
+    if whole or (decimals == 0 and float(lowest).is_integer() and width >= 1):
         base, span = int(lowest), int(width) + 1
         return lambda draw: base + int(draw.random() * span)
     return lambda draw: round(lowest + draw.random() * width, decimals or 2)
 
 
 def _extremes(
-    meaning: Meaning, low: float | None, high: float | None, whole: bool, step: float | None, profile: Profile
+    meaning: Meaning,
+    name: str,
+    low: float | None,
+    high: float | None,
+    whole: bool,
+    step: float | None,
+    profile: Profile,
 ) -> list[float]:
-    if meaning == "id" and profile == "boundary":
-        return []
+    if profile == "boundary" and meaning in ("id", "unix_seconds", "unix_milliseconds"):
+        return []  # a boundary record stays a plausible one: nothing happened in 1970
     wanted: list[float] = []
     if low is not None:
         wanted.append(low)
     if high is not None:
         wanted.append(high)
     wanted += [0, 1] if whole else [0, 0.01, 1]
-    if low is None and meaning not in ("unix_seconds", "unix_milliseconds", "id", "age", "year", "quantity"):
+    may_be_below = meaning not in ("unix_seconds", "unix_milliseconds", "id", "age", "year", "quantity")
+    if profile == "boundary" and meaning not in ("amount", "minor_amount") and _COUNTED.search(words(name)):
+        may_be_below = False
+    if low is None and may_be_below:
         wanted += [-1, -1_999] if whole else [-0.01, -19.99]
     if profile == "adversarial":
         wanted += [2**31 - 1, 2**53 - 1, -(2**31)] if whole else [1e-9, 1e15, 0.1 + 0.2]

@@ -54,7 +54,6 @@ class RecordGenerator:
 
     def __init__(self, schema: JsonSchema, *, name: str = "", direction: Direction = "response") -> None:
         self.contract = Contract(schema, direction)
-        self._schema = self.contract.schema
         self._hidden = "writeOnly" if direction == "response" else ""
         self._name = name
         self._made: dict[tuple[Profile, bool], Generate] = {}
@@ -62,8 +61,9 @@ class RecordGenerator:
     def _generator(self, profile: Profile, minimal: bool = False) -> Generate:
         key = (profile, minimal)
         if key not in self._made:
-            compiler = Compiler(self._schema, profile, pools(), minimal=minimal, hidden=self._hidden)
-            self._made[key] = compiler.compile(self._schema, self._name, self._name)
+            schema = self.contract.schema
+            compiler = Compiler(schema, profile, pools(), minimal=minimal, hidden=self._hidden)
+            self._made[key] = compiler.compile(schema, self._name, self._name)
         return self._made[key]
 
     def draw(self, draw: Draw, profile: Profile = "typical", *, minimal: bool = False) -> Any:

@@ -9,19 +9,23 @@ from __future__ import annotations
 import random
 import re
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from email.utils import format_datetime
 from typing import Any
+from zlib import crc32
+
+import orjson
 
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.contract import Contract
 from vitesse_graph.synthetic.draw import NOW, Draw, Generate, Profile
+from vitesse_graph.synthetic.identifiers import address_generator, identifier, like, token
 from vitesse_graph.synthetic.material import Pools
 from vitesse_graph.synthetic.meaning import Meaning, example_of, meaning_of, words
 from vitesse_graph.synthetic.patterns import pattern_sampler
 
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _STRING_RULES = ("type", "minLength", "maxLength", "pattern", "format", "enum", "const", "not")
 _EXTREME_SHARE = {"typical": 0.0, "boundary": 0.3, "adversarial": 0.4}
 
@@ -57,10 +61,10 @@ _ODD_EMAILS = (
     "x" * 60 + "@example.com",
 )
 _ODD_MOMENTS = (
-    "2024-02-29T23:59:59Z", "1970-01-01T00:00:00Z", "2026-03-29T02:30:00+01:00", "2025-12-31T23:59:59.999999-11:00",
+    "2024-02-29T23:59:59Z", "2026-03-29T02:30:00+01:00", "2025-12-31T23:59:59.999999-11:00", "1970-01-01T00:00:00Z",
     "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2025-06-15T12:00:00+14:00",
 )  # fmt: skip
-_ODD_DAYS = ("2024-02-29", "1970-01-01", "0001-01-01", "9999-12-31", "2000-12-31")
+_ODD_DAYS = ("2024-02-29", "2025-12-31", "1970-01-01", "0001-01-01", "9999-12-31")
 _QUOTED = r"[`\"']{1,2}[A-Za-z0-9_\-]{1,40}[`\"']{1,2}"
 _OPTIONS = re.compile(
     r"(?:one of|can be|either|must be|allowed values?|possible values?|valid values?|options?)\b[^`\"'.]{0,40}"
@@ -69,14 +73,34 @@ _OPTIONS = re.compile(
 )
 
 
+_KEPT = 8_192
+_made: OrderedDict[tuple[Any, ...], tuple[Pools, Generate]] = OrderedDict()
+
+
 def text_generator(name: str, parent: str, schema: JsonSchema, profile: Profile, material: Pools) -> Generate:
-    """The generator of one string field."""
+    """The generator of one string field. It holds no state of its own, so that equal fields share one."""
+    try:
+        key = (name, parent, profile, id(material), orjson.dumps(schema))
+    except TypeError:
+        return _text_generator(name, parent, schema, profile, material)
+    known = _made.get(key)
+    if known is None:
+        # The material is kept beside it, so that its number stays its own.
+        known = _made[key] = (material, _text_generator(name, parent, schema, profile, material))
+        if len(_made) > _KEPT:
+            _made.popitem(last=False)
+    return known[1]
+
+
+def _text_generator(
+    name: str, parent: str, schema: JsonSchema, profile: Profile, material: Pools
+) -> Generate:
     contract = Contract(
         {"type": "string", **{k: schema[k] for k in _STRING_RULES if k in schema and k != "type"}}
     )
-    usual = _usual(name, parent, schema, material, contract)
     if profile == "typical":
-        return usual
+        return _usual(name, parent, schema, material, contract)
+    usual = text_generator(name, parent, schema, "typical", material)
     extremes = _extremes(name, schema, profile, contract)
     if not extremes:
         return usual
@@ -96,11 +120,11 @@ def _usual(name: str, parent: str, schema: JsonSchema, material: Pools, contract
         return _one_of(options)
     meaning = meaning_of(name, schema, parent)
     candidates: list[Callable[[], Generate | None]] = [
-        lambda: _by_format(schema, name, material),
-        lambda: _by_meaning(meaning, name, schema, material, contract),
+        lambda: _by_format(schema, name, parent, material),
+        lambda: _by_meaning(meaning, name, parent, schema, material, contract),
         lambda: _by_pattern(schema, contract),
         lambda: _by_example(schema, contract),
-        lambda: _pooled(material.word, contract),
+        lambda: _pooled(material.word, contract, crc32(name.encode("utf-8", "surrogatepass"))),
         lambda: _pooled(material.sentence, contract),
     ]
     if "pattern" in schema:
@@ -118,16 +142,16 @@ def _fits(generate: Generate, probe: Draw, contract: Contract) -> bool:
     return contract.is_valid(generate(probe))
 
 
-def _pooled(pool: Sequence[str], contract: Contract) -> Generate | None:
-    """Entries of the pool that the field takes, still in step with `who`."""
+def _pooled(pool: Sequence[str], contract: Contract, shift: int = 0) -> Generate | None:
+    """Entries of the pool that the field takes, still in step with `who`; shifted, so that fields differ."""
     fitting = [entry for entry in pool if contract.is_valid(entry)]
     if not fitting:
         return None
     count, whole = len(fitting), len(pool)
     if count == whole:
-        return lambda draw: fitting[draw.who % count]
+        return lambda draw: fitting[(draw.who + shift) % count]
     kept = [entry if contract.is_valid(entry) else fitting[index % count] for index, entry in enumerate(pool)]
-    return lambda draw: kept[draw.who % whole]
+    return lambda draw: kept[(draw.who + shift) % whole]
 
 
 def _one_of(options: Sequence[Any]) -> Generate:
@@ -148,19 +172,12 @@ def _last_resort(schema: JsonSchema) -> Generate:
     return lambda draw: token(draw, length)
 
 
-def token(draw: Draw, length: int) -> str:
-    """Random lower-case letters and digits."""
-    return "".join(draw.rng.choices(_LETTERS, k=length))
-
-
 # by format
 
 
-def _by_format(schema: JsonSchema, name: str, material: Pools) -> Generate | None:
+def _by_format(schema: JsonSchema, name: str, parent: str, material: Pools) -> Generate | None:
     kind = schema.get("format")
-    if "2822" in str(kind) or (
-        kind is None and re.search(r"rfc.?2822", str(schema.get("description", "")), re.I)
-    ):
+    if _is_mail_date(schema):
         return _mail_date
     if kind in ("date-time", "datetime"):
         return moment_generator(name)
@@ -169,7 +186,7 @@ def _by_format(schema: JsonSchema, name: str, material: Pools) -> Generate | Non
     if kind in ("email", "idn-email"):
         return _pooled_plain(material.email)
     if kind in ("uri", "url", "iri", "uri-reference", "uri-template", "iri-reference"):
-        return _pooled_plain(material.url)
+        return address_generator(name, parent, material)
     if kind in _SIMPLE_FORMATS:
         return _SIMPLE_FORMATS[kind]
     if kind in ("hostname", "idn-hostname"):
@@ -204,6 +221,11 @@ _SIMPLE_FORMATS: dict[Any, Generate] = {
     "regex": lambda draw: "^[a-z]+$",
     "decimal": lambda draw: f"{draw.random() * 900:.2f}",
 }
+
+
+def _is_mail_date(schema: JsonSchema) -> bool:
+    kind, description = schema.get("format"), str(schema.get("description", ""))
+    return "2822" in str(kind) or (kind is None and bool(re.search(r"rfc.?2822", description, re.I)))
 
 
 def _mail_date(draw: Draw) -> str:
@@ -250,10 +272,29 @@ _POOL_OF: dict[Meaning, str] = {
 }  # fmt: skip
 
 
+_SHIFTED = frozenset(("sentence", "paragraph", "title", "label", "product"))
+"""Of these a record may hold several, and no two of them belong together."""
+
+
+def _shift(meaning: Meaning, name: str, parent: str) -> int:
+    """How far a field stands from the others of its record in the pool; 0 for what belongs together."""
+    if meaning in _SHIFTED or (meaning == "phone" and _OTHER_END.match(words(name))):
+        return crc32(f"{parent}.{name}".encode("utf-8", "surrogatepass"))
+    return 0
+
+
+_OTHER_END = re.compile(r"(to|recipient|callee|called|destination)(_|$)")
+
+
 def _by_meaning(
-    meaning: Meaning, name: str, schema: JsonSchema, material: Pools, contract: Contract
+    meaning: Meaning, name: str, parent: str, schema: JsonSchema, material: Pools, contract: Contract
 ) -> Generate | None:
     made = _MADE.get(meaning)
+    if meaning in ("id", "url"):
+        generate = (
+            identifier(name, parent, schema) if meaning == "id" else address_generator(name, parent, material)
+        )
+        return generate if all(_fits(generate, Draw(random.Random(2)), contract) for _ in range(4)) else None
     if made is not None:
         generate = made(name, schema)
         probe = Draw(random.Random(2))
@@ -264,51 +305,15 @@ def _by_meaning(
     pool = getattr(material, pool_name, None) if pool_name else None
     if pool is None:
         return None
-    fitting = _pooled(pool, contract)
+    fitting = _pooled(pool, contract, _shift(meaning, name, parent))
     if fitting is None and meaning == "country_name":
         return _pooled(material.country_code, contract)
     if fitting is None and meaning == "paragraph":
         return _pooled(material.sentence, contract) or _pooled(material.title, contract)
-    if meaning == "currency" and str(example_of(schema) or "X").islower():
+    is_lower = str(example_of(schema) or "X").islower() or "lowercase" in str(schema.get("description", ""))
+    if meaning == "currency" and is_lower:
         return _pooled([code.lower() for code in pool], contract)
     return fitting
-
-
-def _identifier(name: str, schema: JsonSchema) -> Generate:
-    example = example_of(schema)
-    if isinstance(example, str) and 3 <= len(example) <= 80 and re.search(r"\d", example):
-        return _like(example)
-    low = int(schema.get("minLength", 0) or 0)
-    high = int(schema.get("maxLength", 0) or 0)
-    stem = re.sub(r"_?(id|gid|sid|uid|ids|key|ref|number|no|code|reference)$", "", words(name))[:3]
-    prefix = f"{stem}_" if stem else ""
-    length = max(low, min(high, 17) if high else 17)
-    if length <= len(prefix) + 3:
-        prefix = ""
-    return lambda draw: prefix + token(draw, length - len(prefix))
-
-
-def _like(example: str) -> Generate:
-    """Texts of the example's shape: its leading word stays, digits and letters behind it vary."""
-    found = re.match(r"[A-Za-z]{2,8}[_\-:/]", example)
-    head = found[0] if found else ""
-    tail = example[len(head) :]
-    is_hex = bool(re.fullmatch(r"[0-9a-fA-F-]+", tail))
-
-    def generate(draw: Draw) -> str:
-        out = []
-        for character in tail:
-            if character.isdigit():
-                out.append(str(int(draw.random() * 10)))
-            elif character.isascii() and character.isalpha():
-                alphabet = "abcdef" if is_hex else "abcdefghijklmnopqrstuvwxyz"
-                letter = alphabet[int(draw.random() * len(alphabet))]
-                out.append(letter.upper() if character.isupper() else letter)
-            else:
-                out.append(character)
-        return head + "".join(out)
-
-    return generate
 
 
 def _money(name: str, schema: JsonSchema) -> Generate:
@@ -318,7 +323,6 @@ def _money(name: str, schema: JsonSchema) -> Generate:
 
 
 _MADE: dict[Meaning, Callable[[str, JsonSchema], Generate]] = {
-    "id": _identifier,
     "token": lambda name, schema: lambda draw: token(draw, 24),
     "dial_code": lambda name, schema: (
         lambda draw: ("1", "44", "49", "33", "48", "55", "81")[int(draw.random() * 7)]
@@ -350,19 +354,50 @@ def _by_pattern(schema: JsonSchema, contract: Contract) -> Generate | None:
     rng = random.Random(pattern)
     drawn = [sample(rng) for _ in range(12)]
     if all(contract.is_valid(text) for text in drawn):
-        return lambda draw: sample(draw.rng)
+        return _retrying(sample, contract, drawn)
     # The expression says less than the whole contract (a length, a look-ahead): keep what fits.
     drawn += [sample(rng) for _ in range(200)]
+    unsteered = pattern_sampler(pattern)
+    if unsteered is not None:
+        drawn += [unsteered(rng) for _ in range(200)]
     fitting = [text for text in drawn if contract.is_valid(text)]
     return _one_of(list(dict.fromkeys(fitting))) if fitting else None
+
+
+# Times as examples write them, and how to write others so.
+_DATES = (
+    (r"20\d\d-[01]\d", "%Y-%m"), (r"20\d\d-[01]\d-[0-3]\d", "%Y-%m-%d"), (r"20\d\d/[01]\d/[0-3]\d", "%Y/%m/%d"),
+    (r"20\d\d[01]\d[0-3]\d", "%Y%m%d"), (r"[0-3]\d\.[01]\d\.20\d\d", "%d.%m.%Y"), (r"[01]\d/20\d\d", "%m/%Y"),
+    (r"[012]\d:[0-5]\d", "%H:%M"), (r"[012]\d:[0-5]\d:[0-5]\d", "%H:%M:%S"),
+    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d", "%Y-%m-%dT%H:%M"),
+    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d", "%Y-%m-%dT%H:%M:%S"),
+    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\dZ", "%Y-%m-%dT%H:%M:%SZ"),
+    (r"20\d\d-[01]\d-[0-3]\d [012]\d:[0-5]\d:[0-5]\d", "%Y-%m-%d %H:%M:%S"),
+)  # fmt: skip
+
+
+def _retrying(sample: Callable[[random.Random], str], contract: Contract, spare: Sequence[str]) -> Generate:
+    """Texts of a sampler that nearly always keeps the contract, and for certain with these to spare."""
+
+    def generate(draw: Draw) -> str:
+        for _ in range(4):
+            text = sample(draw.rng)
+            if contract.is_valid(text):
+                return text
+        return spare[int(draw.random() * len(spare))]
+
+    return generate
 
 
 def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:
     example = example_of(schema)
     if not isinstance(example, str) or not contract.is_valid(example):
         return None
+    shape = next((shape for pattern, shape in _DATES if re.fullmatch(pattern, example)), None)
+    if shape is not None:
+        return lambda draw: datetime.fromtimestamp(draw.created, UTC).strftime(shape)
     if re.search(r"\d", example) and len(example) <= 64 and "://" not in example:
-        return _like(example)
+        return like(example)
     return lambda draw: example
 
 
@@ -371,17 +406,17 @@ def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:
 
 def _extremes(name: str, schema: JsonSchema, profile: Profile, contract: Contract) -> list[str]:
     """Texts at the edge of what the field's contract allows; all of them are valid."""
-    if "enum" in schema or "const" in schema:
+    if "enum" in schema or "const" in schema or (profile == "boundary" and _is_mail_date(schema)):
         return []
     kind = schema.get("format")
     meaning = meaning_of(name, schema)
     if kind in ("date-time", "datetime") or (kind is None and meaning == "moment"):
-        texts: Sequence[str] = _ODD_MOMENTS if profile == "adversarial" else _ODD_MOMENTS[:4]
+        texts: Sequence[str] = _ODD_MOMENTS if profile == "adversarial" else _ODD_MOMENTS[:3]
     elif kind == "date" or (kind is None and meaning == "day"):
         texts = _ODD_DAYS if profile == "adversarial" else _ODD_DAYS[:2]
     elif kind in ("email", "idn-email") or (kind is None and meaning == "email" and profile == "boundary"):
         texts = _ODD_EMAILS
-    elif meaning in _STRUCTURED and profile == "boundary":
+    elif profile == "boundary" and (meaning in _STRUCTURED or _KIND.search(words(name))):
         texts = ()
     elif profile == "adversarial":
         texts = ODD_TEXTS
@@ -394,8 +429,13 @@ def _extremes(name: str, schema: JsonSchema, profile: Profile, contract: Contrac
 _STRUCTURED: frozenset[Meaning] = frozenset(
     ("id", "phone", "country", "country_code", "country_name", "language", "language_short", "time_zone",
      "currency", "url", "host", "ipv4", "unix_seconds", "unix_milliseconds", "amount", "minor_amount", "percent",
-     "quantity", "latitude", "longitude", "age", "year", "token", "colour", "postcode", "state", "clock")
+     "quantity", "latitude", "longitude", "age", "year", "token", "colour", "postcode", "state", "clock", "sku",
+     "tax_number", "version")
 )  # fmt: skip
+# Words that a program reads: `type`, `status`, `resource_type`.
+_KIND = re.compile(
+    r"(^|_)(type|kind|object|status|state|role|mode|code|class|event|action|source|format|scope|method)$"
+)
 
 
 def _edge_lengths(schema: JsonSchema) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from vitesse_graph.guardian import Answer, AppTarget, Call
+from vitesse_graph.guardian.targets import encode_body
 from vitesse_graph.sandbox import Sandbox, create_sandbox
 from vitesse_graph.settings import Settings
 from vitesse_graph.specs import load_document
@@ -206,6 +207,8 @@ ODD = {
                                 "properties": {
                                     "file": {"type": "string", "format": "binary"},
                                     "name": {"type": "string", "maxLength": 4},
+                                    "tags": {"type": "object"},
+                                    "ids": {"type": "array", "items": {"type": "integer"}},
                                 },
                             }
                         }
@@ -300,7 +303,7 @@ async def opened(document: dict[str, Any], folder: Path) -> tuple[Sandbox, AppTa
 
 
 def broken(app: Sandbox, key: str, answer: Answer) -> list[Any]:
-    success = app.effects.operation(key).success
+    success = app.holdings.operation(key).success
     assert answer.status == success.status, answer.raw[:300]
     return list(Contract(success.schema, "response").problems(answer.value())) if success.is_json else []
 
@@ -311,7 +314,7 @@ async def test_records_of_odd_schemas_are_made_sent_listed_and_read(name: str, t
     listed = await target.call(Call("GET", f"/{name}", {"limit": "20"}))
     assert broken(app, f"GET /{name}", listed) == []
     assert len(listed.value()["items"]) == 12
-    generator = RecordGenerator(app.effects.operation(f"POST /{name}").body_schema, direction="request")
+    generator = RecordGenerator(app.holdings.operation(f"POST /{name}").body_schema, direction="request")
     for seed in range(6):
         body = generator.draw(Draw(random.Random(seed)), minimal=seed % 2 == 0)
         made = await target.call(Call("POST", f"/{name}", body=body, content_type="application/vnd.odd+json"))
@@ -325,7 +328,7 @@ async def test_records_of_odd_schemas_are_made_sent_listed_and_read(name: str, t
 
 async def test_what_is_write_only_is_taken_and_never_shown(tmp_path: Path) -> None:
     app, target = await opened(ODD, tmp_path)
-    generator = RecordGenerator(app.effects.operation("POST /User").body_schema, direction="request")
+    generator = RecordGenerator(app.holdings.operation("POST /User").body_schema, direction="request")
     body = {**generator.draw(Draw(random.Random(1))), "password": "Secret#2026x"}
     made = await target.call(Call("POST", "/User", body=body, content_type="application/vnd.odd+json"))
     assert made.status == 201
@@ -360,23 +363,55 @@ async def post_parts(app: Sandbox, parts: dict[str, str]) -> int:
         f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
         for name, value in parts.items()
     )
+    return (await post_raw(app, f"{text}--x--\r\n".encode())).status or 0
+
+
+async def post_raw(
+    app: Sandbox, body: bytes, content_type: str = "multipart/form-data; boundary=x"
+) -> Answer:
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": f"{text}--x--\r\n".encode(), "more_body": False}
+        return {"type": "http.request", "body": body, "more_body": False}
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [(b"content-type", b"multipart/form-data; boundary=x")]
+    headers = [(b"content-type", content_type.encode())]
     scope = {"type": "http", "method": "POST", "path": "/upload", "query_string": b"", "headers": headers}
     await app(scope, receive, send)
-    return int(sent[0]["status"])
+    return Answer(sent[0]["status"], sent[1]["body"])
+
+
+async def test_a_file_with_a_name_and_nested_values_travel_in_parts(tmp_path: Path) -> None:
+    _, target = await opened(ODD, tmp_path)
+    call = Call("POST", "/upload", body={"file": "\x00\x01", "name": "abcd", "tags": {"a": [1, {"b": 2}]}, "ids": [1, 2]},
+                content_type="multipart/form-data", files=("file",))  # fmt: skip
+    body, content_type = encode_body(call)
+    assert b'filename="file.bin"' in body
+    assert content_type.startswith("multipart/form-data; boundary=")
+    assert (await target.call(call)).status == 204
+    for wrong in ({"name": "abcd"}, {"file": "x", "name": "abcd", "ids": ["a"]}, {}):
+        call = Call("POST", "/upload", body=wrong, content_type="multipart/form-data", files=("file",))
+        assert (await target.call(call)).status == 400, wrong
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"name=abcd", "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Disposition: form-data; name=a\r\n\r\ncut", "multipart/form-data; boundary=x"),
+        (b"--x--\r\n", "multipart/form-data"),
+    ],
+)
+async def test_parts_that_cannot_be_read_are_refused(body: bytes, content_type: str, tmp_path: Path) -> None:
+    app, _ = await opened(ODD, tmp_path)
+    assert (await post_raw(app, body, content_type)).status == 400
 
 
 async def test_forms_of_swagger_2_are_held_to_their_patterns_and_bounds(tmp_path: Path) -> None:
     app, target = await opened(SWAGGER, tmp_path)
-    operation = app.effects.operation("POST /orders.json")
+    operation = app.holdings.operation("POST /orders.json")
     generator = RecordGenerator(operation.body_schema, direction="request")
     form = "application/x-www-form-urlencoded"
     for seed in range(5):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from pair import DEST_SHAPE, SOURCE_SHAPE, judge, mapping, row
 
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
+from vitesse_graph.guardian.calls import capped
 from vitesse_graph.guardian.losses import Losses
+from vitesse_graph.guardian.plausible import Plausibility
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.testing import ShadowCall, TestResults
@@ -84,6 +87,19 @@ async def test_values_of_another_meaning_are_a_finding_though_the_contract_is_ke
     results = await judge(mapping(row("first_name", "web_site")), dest_shape=shape)
     assert finding(results, "dest_rejects_value", "web_site").hint["meaning"] == "url"
     assert finding(results, "dest_rejects_value", "email") is None
+
+
+@pytest.mark.parametrize(
+    ("source_field", "dest_field", "is_named"),
+    [("unit_price", "quantity", True), ("quantity", "unit_price", True), ("quantity", "quantity", False)],
+)
+def test_money_where_a_number_of_things_is_wanted_is_named(
+    source_field: str, dest_field: str, is_named: bool
+) -> None:
+    number = {"type": "number"}
+    schema = {"type": "object", "properties": {"unit_price": number, "quantity": number}}
+    rows = [row(source_field, dest_field)]
+    assert bool(Plausibility(rows, schema, schema).findings(set())) is is_named
 
 
 def with_web_site(schema: dict[str, Any]) -> dict[str, Any]:
@@ -167,6 +183,37 @@ async def test_samples_hold_no_secrets_and_are_few() -> None:
     assert len(results.samples) <= 10
     assert not results.samples[0].success
     assert "vitesse-shadow-call" not in text
+
+
+def test_secrets_are_hidden_whatever_holds_them() -> None:
+    kept = capped(
+        {
+            "api_key": "s3cret",
+            "tokens": ["s3cret"],
+            "credential": {"value": "s3cret", "kind": 7},
+            "note": "sent with Bearer s3cret and kept",
+            "next": "https://api.example/x?page=2&access_token=s3cret&size=5",
+            "has_password": True,
+            "token": None,
+            "city": "Basic Harbour",
+        }
+    )
+    assert "s3cret" not in json.dumps(kept)
+    assert kept["next"] == "https://api.example/x?page=2&access_token=***&size=5"
+    assert (kept["has_password"], kept["token"], kept["note"]) == (
+        True,
+        None,
+        "sent with Bearer *** and kept",
+    )
+
+
+def test_large_bodies_are_cut_and_cost_little() -> None:
+    kept = capped({"rows": [{"id": number, "password": "s3cret"} for number in range(100_000)]})
+    assert isinstance(kept, str)
+    assert len(kept) <= 2_010
+    assert "s3cret" not in kept
+    small = {"rows": list(range(400))}
+    assert capped(small) == small
 
 
 async def test_progress_is_told_and_every_call_is_handed_out() -> None:
