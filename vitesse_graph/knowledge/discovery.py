@@ -51,6 +51,7 @@ def _index() -> _Index:
             (facts.purpose, 1.0),
             (facts.needs, 0.3),
             (" ".join(facts.resources), 0.6),
+            *((phrase, 0.5) for phrase in (*facts.kind_words, *facts.asked)),
         )
         for facts in entries
     ]

@@ -23,7 +23,8 @@ class PointData:
     """`id` is a UUID."""
 
     id: str
-    dense: list[float]
+    dense: list[list[float]]
+    """One vector or several; a search is held against the nearest."""
     sparse: Sparse
     payload: dict[str, Any]
 

@@ -91,7 +91,15 @@ class ClientEngine:
                 return
             self._client.create_collection(
                 name,
-                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                vectors_config={
+                    DENSE: models.VectorParams(
+                        size=dimension,
+                        distance=models.Distance.COSINE,
+                        multivector_config=models.MultiVectorConfig(
+                            comparator=models.MultiVectorComparator.MAX_SIM
+                        ),
+                    )
+                },
                 sparse_vectors_config={WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             )
             if self._is_server:
@@ -127,7 +135,7 @@ class ClientEngine:
         condition = _filter(where)
         requests = [
             models.QueryRequest(
-                query=dense,
+                query=[dense],  # several vectors a point, so several a query: here one
                 using=DENSE,
                 limit=limit,
                 filter=condition,

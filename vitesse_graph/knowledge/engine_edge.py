@@ -81,7 +81,13 @@ class EdgeEngine:
             if name in self._shards or (self._path / name / "edge_config.json").exists():
                 return
             config = qe.EdgeConfig(
-                vectors={DENSE: qe.EdgeVectorParams(size=dimension, distance=qe.Distance.Cosine)},
+                vectors={
+                    DENSE: qe.EdgeVectorParams(
+                        size=dimension,
+                        distance=qe.Distance.Cosine,
+                        multivector_config=qe.MultiVectorConfig(qe.MultiVectorComparator.MaxSim),
+                    )
+                },
                 sparse_vectors={WORDS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
             )
             with _mapped(f"create {name}"):

@@ -161,8 +161,30 @@ async def test_a_collection_moves_over_when_its_embedder_changes(opener: Callabl
     assert isinstance(reopened, QdrantKnowledge)
     moved = QdrantKnowledge(reopened._engine, Other())
     assert await keys(moved) == ["a", "b", "c"]
-    assert reopened._engine.collections() == ["domain_knowledge--other-768"]
+    assert reopened._engine.collections() == ["domain_knowledge--other-768--2"]
     await moved.aclose()
+
+
+async def test_a_collection_of_an_earlier_layout_moves_over(
+    opener: Callable[[], KnowledgeDB], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = opener()
+    if isinstance(db, PlainKnowledge):
+        pytest.skip("files have no vectors")
+    monkeypatch.setattr("vitesse_graph.knowledge.qdrant.LAYOUT", "1")
+    await db.add_documents("domain_knowledge", DOCS)
+    await db.aclose()
+    monkeypatch.undo()
+    reopened = opener()
+    assert await keys(reopened) == ["a", "b", "c"]
+    assert (await reopened.search("domain_knowledge", "bank transactions", 1))[0][0].key == "a"
+    await reopened.aclose()
+
+
+async def test_a_question_is_held_against_each_thing_that_people_ask(store: KnowledgeDB) -> None:
+    payroll = Document(key="p", text="Runs of wages.", asked=["gross to net", "tax withheld from pay"])
+    await store.add_documents("domain_knowledge", [*DOCS, payroll])
+    assert (await store.search("domain_knowledge", "net after withholding tax", 1))[0][0].key == "p"
 
 
 def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
@@ -227,7 +249,7 @@ async def test_a_second_process_is_told_that_the_store_is_taken(tmp_path: Path) 
     code = (
         "import sys\nfrom pathlib import Path\nfrom vitesse_graph.knowledge.engine_edge import EdgeEngine\n"
         "from vitesse_graph.errors import UpstreamError\n"
-        "try:\n    EdgeEngine(Path(sys.argv[1])).count('domain_knowledge--lexical-768-v1')\n"
+        "try:\n    EdgeEngine(Path(sys.argv[1])).count('domain_knowledge--lexical-768-v1--2')\n"
         "except UpstreamError as error:\n    print(error)\n"
     )
     process = await asyncio.create_subprocess_exec(
