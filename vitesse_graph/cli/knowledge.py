@@ -73,6 +73,8 @@ def harvest(
         async with open_services(settings) as services, knowledge.session():
             jobs = HarvestJobs(services.database_url)
             await jobs.setup()
+            with counted("built-in facts:") as on_count:
+                await knowledge.seed_all(progress=on_count)
             harvester = KnowledgeHarvester(knowledge, jobs, services.load_document)
             if job_id is None:
                 job = await harvester.start(
@@ -120,7 +122,7 @@ def advise(source: str, dest: str, region: str | None, intent: str, as_json: boo
 
         knowledge = get_knowledge_db(get_settings(), allow_download=False)
         async with knowledge.session():
-            await knowledge.seed_all()
+            await knowledge.seed_all(only=("domain_knowledge", "mapping_patterns"))
             guidance = await get_integration_guidance(source, dest, knowledge=knowledge, intent=intent)
         rules = [check_regulatory_compliance(api, region) for api in (source, dest)] if region else []
         return guidance, rules

@@ -9,6 +9,8 @@ from vitesse_graph.knowledge.harvester import COLLECTION, discovered
 from vitesse_graph.knowledge.manager import KnowledgeDBManager
 from vitesse_graph.state.discovery import DiscoveryResult
 
+SURE = 0.86
+"""A name alone: nothing else is asked."""
 LIKENESS_CAP = 0.6
 """Likeness of meaning alone names a kind of system, seldom the one that is meant."""
 
@@ -37,11 +39,11 @@ async def discover_widely(
     Every source may be away; the catalogue always answers. The surest first, one result per API.
     """
     found = discover(query, limit=limit, known=await harvested_apis(knowledge))
-    if not found or found[0].confidence_score < MIN_NAME_CONFIDENCE:
+    if not found or found[0].confidence_score < SURE:
         hits = await knowledge.search(COLLECTION, query, limit, where={"kind": ["api", "spec"]})
         found += [discovered(document, min(LIKENESS_CAP, score)) for document, score in hits]
-        if directory is not None:
-            found += await directory.search(query, limit=limit)
+    if directory is not None and (not found or found[0].confidence_score < MIN_NAME_CONFIDENCE):
+        found += await directory.search(query, limit=limit)
     unique: dict[str, DiscoveryResult] = {}
     for result in sorted(found, key=lambda r: -r.confidence_score):
         unique.setdefault(result.api_name.casefold(), result)

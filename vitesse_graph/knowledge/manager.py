@@ -15,6 +15,7 @@ from pydantic import Field
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.knowledge.base import KnowledgeDB, Scored
 from vitesse_graph.knowledge.documents import (
+    COLLECTIONS,
     AddReport,
     CollectionName,
     Document,
@@ -81,6 +82,15 @@ def open_store(settings: Settings, chosen: ChosenEmbedder) -> tuple[KnowledgeDB,
     return QdrantKnowledge(engine, chosen.embedder), chosen.why
 
 
+def _best_of(found: Scored, facts: Scored) -> Scored:
+    """Two answers as one, best first; what stands in both keeps its better score."""
+    best: dict[str, tuple[Document, float]] = {}
+    for document, score in (*found, *facts):
+        if document.id not in best or best[document.id][1] < score:
+            best[document.id] = (document, score)
+    return sorted(best.values(), key=lambda hit: -hit[1])
+
+
 class KnowledgeDBManager:
     """Opens on first use. While the store is away, searches are answered from the built-in facts.
 
@@ -97,6 +107,7 @@ class KnowledgeDBManager:
         self._away_until = 0.0
         self._stand_in: PlainKnowledge | None = None
         self._sessions = 0
+        self._seeded: set[str] = set()
 
     def _open(self) -> KnowledgeDB:
         with self._opening:
@@ -138,12 +149,26 @@ class KnowledgeDBManager:
             self._stand_in = stand_in
         return self._stand_in
 
+    async def _holds_facts(self, db: KnowledgeDB, collection: CollectionName) -> bool:
+        """Whether the built-in facts were written to this store, of whatever version."""
+        if collection not in self._seeded:
+            first = seed_documents()[collection][0].key
+            if await db.get(collection, [first]):
+                self._seeded.add(collection)
+        return collection in self._seeded
+
     async def search(
         self, collection: CollectionName, query: str, top_k: int = 5, *, where: Where | None = None
     ) -> Scored:
-        """`[(document, score)]`, best first; from the built-in facts when the store is away."""
+        """`[(document, score)]`, best first; from the built-in facts, by their words, as well while
+        they are not in the store, and alone when the store is away."""
         try:
-            return await (await self.database()).search(collection, query, top_k, where=where)
+            db = await self.database()
+            found = await db.search(collection, query, top_k, where=where)
+            if await self._holds_facts(db, collection):
+                return found
+            facts = await (await self._facts()).search(collection, query, top_k, where=where)
+            return _best_of(found, facts)[:top_k]
         except UpstreamError as error:
             _log.warning("knowledge search without the store: %s", error)
             return await (await self._facts()).search(collection, query, top_k, where=where)
@@ -154,7 +179,11 @@ class KnowledgeDBManager:
 
     async def get(self, collection: CollectionName, keys: Sequence[str]) -> dict[str, Document]:
         try:
-            return await (await self.database()).get(collection, keys)
+            db = await self.database()
+            held = await db.get(collection, keys)
+            if len(held) == len(set(keys)) or await self._holds_facts(db, collection):
+                return held
+            return {**await (await self._facts()).get(collection, keys), **held}
         except UpstreamError as error:
             _log.warning("knowledge read without the store: %s", error)
             return await (await self._facts()).get(collection, keys)
@@ -170,15 +199,21 @@ class KnowledgeDBManager:
             yield document
 
     async def seed_all(
-        self, *, progress: Callable[[str, int, int], None] | None = None
+        self,
+        *,
+        only: Sequence[CollectionName] = COLLECTIONS,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> dict[str, AddReport]:
         """Writes the built-in facts where they are missing or of another version; a repeat takes milliseconds.
 
-        Facts that this version no longer holds are removed. `progress(collection, done, of)`.
+        Facts that this version no longer holds are removed. `progress(collection, done, of)`; `only`
+        for a caller that cannot wait for the rest.
         """
         db = await self.database()
         reports: dict[str, AddReport] = {}
         for collection, documents in seed_documents().items():
+            if collection not in only:
+                continue
             total = AddReport()
             for start in range(0, len(documents), 128):
                 part = await db.add_documents(collection, documents[start : start + 128])
@@ -222,6 +257,7 @@ class KnowledgeDBManager:
 
     async def aclose(self) -> None:
         db, self._db = self._db, None
+        self._seeded.clear()
         if db is not None:
             await db.aclose()
 

@@ -200,6 +200,27 @@ def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
 
 
 @needs_edge
+async def test_what_is_built_in_is_found_before_it_was_ever_written(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    chosen = choose_embedder(settings, allow_download=False)
+    manager = KnowledgeDBManager(lambda: open_store(settings, chosen))
+    own = Document(key="learned:mine", kind="learned", text="cents become a decimal amount of ours")
+    await manager.add_documents("mapping_patterns", [own])
+
+    async def found() -> list[str]:
+        hits = await manager.search("mapping_patterns", "cents to a decimal amount", 6)
+        return [document.key for document, _ in hits]
+
+    before = await found()
+    assert {"learned:mine", "pattern:cents-to-decimal"} <= set(before)
+    assert await manager.get("mapping_patterns", ["pattern:cents-to-decimal"])
+    await manager.seed_all(only=("mapping_patterns",))
+    after = await found()
+    assert {"learned:mine", "pattern:cents-to-decimal"} <= set(after)
+    assert len(set(after)) == len(after)
+    await manager.aclose()
+
+
 async def test_seeding_is_complete_and_a_repeat_writes_nothing(tmp_path: Path) -> None:
     manager = KnowledgeDBManager(lambda: (edge(tmp_path), "test"))
     before = await manager.check_seed_status()
