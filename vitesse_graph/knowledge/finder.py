@@ -7,6 +7,7 @@ from vitesse_graph.knowledge.directory import SpecDirectory
 from vitesse_graph.knowledge.discovery import MIN_NAME_CONFIDENCE, discover
 from vitesse_graph.knowledge.harvester import COLLECTION, discovered
 from vitesse_graph.knowledge.manager import KnowledgeDBManager
+from vitesse_graph.knowledge.needs import is_strange
 from vitesse_graph.state.discovery import DiscoveryResult
 
 SURE = 0.86
@@ -39,7 +40,7 @@ async def discover_widely(
     Every source may be away; the catalogue always answers. The surest first, one result per API.
     """
     found = discover(query, limit=limit, known=await harvested_apis(knowledge))
-    if not found or found[0].confidence_score < SURE:
+    if (not found or found[0].confidence_score < SURE) and not is_strange(query):
         hits = await knowledge.search(COLLECTION, query, limit, where={"kind": ["api", "spec"]})
         found += [discovered(document, min(LIKENESS_CAP, score)) for document, score in hits]
     if directory is not None and (not found or found[0].confidence_score < MIN_NAME_CONFIDENCE):

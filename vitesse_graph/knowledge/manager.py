@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from threading import Lock
 
@@ -22,7 +22,7 @@ from vitesse_graph.knowledge.documents import (
     Where,
 )
 from vitesse_graph.knowledge.embedders import ChosenEmbedder, choose_embedder
-from vitesse_graph.knowledge.engine import VectorEngine
+from vitesse_graph.knowledge.engine import StoreBusyError, VectorEngine
 from vitesse_graph.knowledge.plain import PlainKnowledge
 from vitesse_graph.knowledge.seed import seed_documents, seed_version
 from vitesse_graph.settings import Settings, get_settings
@@ -111,17 +111,33 @@ class KnowledgeDBManager:
 
     def _open(self) -> KnowledgeDB:
         with self._opening:
-            if self._db is not None:
-                return self._db
             if time.monotonic() < self._away_until:
                 raise UpstreamError(self._why)
+            if self._db is not None:
+                return self._db
             try:
                 db, self._why = self._opener()
             except UpstreamError as error:
-                self._why, self._away_until = str(error), time.monotonic() + self.RETRY_SECONDS
+                self._note_away(error)
                 raise
             self._db = db
             return db
+
+    def _note_away(self, error: UpstreamError) -> None:
+        """Not tried again for a while: a server that is down costs every call its time-out.
+
+        A store that another process has open is no such case, it may be free at once.
+        """
+        if not isinstance(error, StoreBusyError) and time.monotonic() >= self._away_until:
+            self._why, self._away_until = str(error), time.monotonic() + self.RETRY_SECONDS
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except UpstreamError as error:
+            self._note_away(error)
+            raise
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[KnowledgeDBManager]:
@@ -138,7 +154,9 @@ class KnowledgeDBManager:
     async def database(self) -> KnowledgeDB:
         """The open store. Raises UpstreamError when it cannot be opened."""
         db = self._db
-        return db if db is not None else await asyncio.to_thread(self._open)
+        if db is not None and time.monotonic() >= self._away_until:
+            return db
+        return await asyncio.to_thread(self._open)
 
     async def _facts(self) -> PlainKnowledge:
         """The built-in facts in memory: what answers while the store is away."""
@@ -163,27 +181,35 @@ class KnowledgeDBManager:
         """`[(document, score)]`, best first; from the built-in facts, by their words, as well while
         they are not in the store, and alone when the store is away."""
         try:
-            db = await self.database()
-            found = await db.search(collection, query, top_k, where=where)
-            if await self._holds_facts(db, collection):
-                return found
-            facts = await (await self._facts()).search(collection, query, top_k, where=where)
-            return _best_of(found, facts)[:top_k]
+            with self._noticing():
+                return await self._search(collection, query, top_k, where)
         except UpstreamError as error:
             _log.warning("knowledge search without the store: %s", error)
             return await (await self._facts()).search(collection, query, top_k, where=where)
 
+    async def _search(
+        self, collection: CollectionName, query: str, top_k: int, where: Where | None
+    ) -> Scored:
+        db = await self.database()
+        found = await db.search(collection, query, top_k, where=where)
+        if await self._holds_facts(db, collection):
+            return found
+        facts = await (await self._facts()).search(collection, query, top_k, where=where)
+        return _best_of(found, facts)[:top_k]
+
     async def add_documents(self, collection: CollectionName, documents: Sequence[Document]) -> AddReport:
         """Writes documents. Raises UpstreamError when the store is away: what is learned must not be lost silently."""
-        return await (await self.database()).add_documents(collection, documents)
+        with self._noticing():
+            return await (await self.database()).add_documents(collection, documents)
 
     async def get(self, collection: CollectionName, keys: Sequence[str]) -> dict[str, Document]:
         try:
-            db = await self.database()
-            held = await db.get(collection, keys)
-            if len(held) == len(set(keys)) or await self._holds_facts(db, collection):
-                return held
-            return {**await (await self._facts()).get(collection, keys), **held}
+            with self._noticing():
+                db = await self.database()
+                held = await db.get(collection, keys)
+                if len(held) == len(set(keys)) or await self._holds_facts(db, collection):
+                    return held
+                return {**await (await self._facts()).get(collection, keys), **held}
         except UpstreamError as error:
             _log.warning("knowledge read without the store: %s", error)
             return await (await self._facts()).get(collection, keys)
@@ -195,8 +221,9 @@ class KnowledgeDBManager:
         self, collection: CollectionName, *, where: Where | None = None
     ) -> AsyncIterator[Document]:
         """Every document of a collection that passes the filter."""
-        async for document in (await self.database()).documents(collection, where=where):
-            yield document
+        with self._noticing():
+            async for document in (await self.database()).documents(collection, where=where):
+                yield document
 
     async def seed_all(
         self,
@@ -250,7 +277,9 @@ class KnowledgeDBManager:
 
     async def status(self) -> KnowledgeStatus:
         try:
-            db = await self.database()
+            with self._noticing():
+                db = await self.database()
+                await db.count("domain_knowledge")  # a server is opened without being asked anything
         except UpstreamError as error:
             return KnowledgeStatus(store="away", embedder="words", why=str(error), is_degraded=True)
         return KnowledgeStatus(store=db.description, embedder=db.embedder_name, why=self._why)

@@ -147,12 +147,17 @@ def _has_stranger(query: str) -> bool:
     )
 
 
+def is_strange(query: str) -> bool:
+    """Whether a query is hardly more than the name of a system that nobody knows."""
+    return len(set(terms(query))) <= 3 and _has_stranger(query)
+
+
 def apis_by_need(query: str, limit: int) -> list[DiscoveryResult]:
     index = catalogue_index()
     words = len(set(terms(query)))
-    has_stranger = _has_stranger(query)
-    if has_stranger and words <= 3:
+    if is_strange(query):
         return []
+    has_stranger = _has_stranger(query)
     hits = _by_fame(index, index.lexical.search(query, limit + 20))
     found: list[DiscoveryResult] = []
     for place, hit in enumerate(hits[:limit]):

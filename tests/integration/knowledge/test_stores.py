@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -258,6 +259,33 @@ async def test_an_unreachable_server_degrades_as_well(tmp_path: Path, unused_tcp
     manager = get_knowledge_db(settings, allow_download=False)
     found = await manager.search("mapping_patterns", "cents to decimal amount", 3)
     assert found[0][0].key == "pattern:cents-to-decimal"
+    assert (await manager.status()).is_degraded
+
+
+@pytest.mark.skipif(not HAS_CLIENT, reason="qdrant-client is not installed")
+async def test_a_server_that_went_away_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    calls = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    settings = Settings(data_dir=tmp_path, qdrant_url=f"http://127.0.0.1:{address[1]}", _env_file=None)
+    chosen = choose_embedder(settings, allow_download=False)
+    manager = KnowledgeDBManager(lambda: open_store(settings, chosen))
+    assert await manager.search("mapping_patterns", "cents to decimal amount", 3)
+    asked = calls
+    assert asked
+    for _ in range(5):
+        assert await manager.search("mapping_patterns", "cents to decimal amount", 3)
+        with pytest.raises(UpstreamError, match="does not answer"):
+            await manager.add_documents("mapping_patterns", DOCS)
+    assert calls == asked
+    await manager.aclose()
+    server.close()
 
 
 @needs_edge
