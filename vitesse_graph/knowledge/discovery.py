@@ -241,6 +241,17 @@ def _read_intent(
     return read
 
 
+def strangers(intent: str) -> list[str]:
+    """The names in an intent that nobody here knows, as they are written."""
+    index = catalogue_index()
+    return [m.text for m in find_mentions(intent, index.names, index.kinds) if m.kind == "unknown"]
+
+
+def without_spec_note(notes: Sequence[str], result: DiscoveryResult) -> list[str]:
+    """Notes without the one that asks for this API's specification."""
+    return [note for note in notes if note != _no_spec(result)]
+
+
 def _alternatives(intent: str, found: DiscoveredApis) -> list[DiscoveryResult]:
     """What else the intent may mean where a role stayed open."""
     if found.source is not None and found.dest is not None:
