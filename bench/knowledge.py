@@ -79,8 +79,8 @@ def score(rank: Ranker, queries: Sequence[dict[str, object]]) -> tuple[float, fl
 
 
 def is_held_out(query: dict[str, object]) -> bool:
-    """Written without looking at how they fare, and not looked at since: no phrase of the facts was
-    chosen for these. The others (`before`, `after`, `last`) served to develop with."""
+    """Written before it was seen how they fare, and no phrase of the facts taken from them; README
+    says what was chosen by their totals. The others (`before`, `after`, `last`) were developed with."""
     return str(query["written"]).startswith("held out")
 
 

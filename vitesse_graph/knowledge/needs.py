@@ -102,7 +102,7 @@ def catalogue_result(facts: ApiFacts, confidence: float, why: str) -> DiscoveryR
 def _need_confidence(words: int, coverage: float, score: float, runner_up: float) -> float:
     """How sure a described need is met: above all by how much of what was said is found.
 
-    Fitted to held-out queries (bench/knowledge.py). A single word is not enough to be sure, and a
+    Fitted to the queries of bench/knowledge.py. A single word is not enough to be sure, and a
     description never names one system only.
     """
     if words < 2:
