@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import click
 
 from vitesse_graph.cli.output import console, counted, json_option, print_json, print_table
 from vitesse_graph.cli.session import run_async
+from vitesse_graph.errors import UpstreamError
 from vitesse_graph.settings import get_settings
 
 
@@ -35,7 +37,7 @@ def discover(query: str, limit: int, as_json: bool) -> None:
         print_json([result.dump() for result in found])
         return
     if not found:
-        click.echo("nothing fits; give the API's specification as a URL or file")
+        click.echo(f"nothing known fits '{query}'; give the API's specification as a URL or file")
         return
     print_table(
         f"{len(found)} found",
@@ -73,6 +75,8 @@ def harvest(
         async with open_services(settings) as services, knowledge.session():
             jobs = HarvestJobs(services.database_url)
             await jobs.setup()
+            with counted("built-in facts:") as on_count:
+                await knowledge.seed_all(progress=on_count)
             harvester = KnowledgeHarvester(knowledge, jobs, services.load_document)
             if job_id is None:
                 job = await harvester.start(
@@ -120,7 +124,8 @@ def advise(source: str, dest: str, region: str | None, intent: str, as_json: boo
 
         knowledge = get_knowledge_db(get_settings(), allow_download=False)
         async with knowledge.session():
-            await knowledge.seed_all()
+            with suppress(UpstreamError):  # away: the built-in facts answer by themselves
+                await knowledge.seed_all(only=("domain_knowledge", "mapping_patterns"))
             guidance = await get_integration_guidance(source, dest, knowledge=knowledge, intent=intent)
         rules = [check_regulatory_compliance(api, region) for api in (source, dest)] if region else []
         return guidance, rules

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vitesse_graph.knowledge.base import KnowledgeDB
     from vitesse_graph.knowledge.directory import SpecDirectory
     from vitesse_graph.knowledge.documents import COLLECTIONS, Document
-    from vitesse_graph.knowledge.finder import discover_widely, harvested_apis
+    from vitesse_graph.knowledge.finder import complete_pair, discover_widely, harvested_apis
     from vitesse_graph.knowledge.harvester import KnowledgeHarvester, remember_specification
     from vitesse_graph.knowledge.jobs import HarvestJobs
     from vitesse_graph.knowledge.learned import (
@@ -48,6 +48,7 @@ _LATER = {
     "QdrantKnowledge": "qdrant",
     "SpecDirectory": "directory",
     "check_regulatory_compliance": "advice",
+    "complete_pair": "finder",
     "discover_widely": "finder",
     "harvested_apis": "finder",
     "enriched_discovery_workflow": "advice",
@@ -77,6 +78,7 @@ __all__ = [
     "SpecDirectory",
     "as_transformation",
     "check_regulatory_compliance",
+    "complete_pair",
     "discover",
     "discover_pair",
     "discover_widely",

@@ -39,6 +39,12 @@ class ApiFacts(Model):
     auth: AuthType = "none"
     pagination: PaginationStyle = "none"
     resources: list[str] = Field(default_factory=list)
+    kinds: list[str] = Field(default_factory=list)
+    """What kinds of system it is, finer than the category: the keys of `data/kinds.json`."""
+    kind_words: list[str] = Field(default_factory=list)
+    """What systems of these kinds are called."""
+    asked: list[str] = Field(default_factory=list)
+    """What people say who need this one or one of its kinds."""
     source: str = ""
     as_of: str = ""
 
@@ -48,10 +54,38 @@ def data_file(name: str) -> Any:
     return orjson.loads((files(__package__) / "data" / name).read_bytes())
 
 
+class Kind(Model):
+    """A kind of system: its names, what people who need one say, and which APIs are one."""
+
+    key: str
+    words: list[str]
+    asked: list[str]
+    apis: list[str]
+
+
+@lru_cache(maxsize=1)
+def kinds() -> tuple[Kind, ...]:
+    """All kinds, as written; within one, the best-known APIs come first."""
+    return tuple(Kind.model_validate(row) for row in data_file("kinds.json")["kinds"])
+
+
+def _of_kinds(name: str) -> dict[str, list[str]]:
+    own = [kind for kind in kinds() if name in kind.apis]
+    return {
+        "kinds": [kind.key for kind in own],
+        "kind_words": [word for kind in own for word in kind.words],
+        "asked": [phrase for kind in own for phrase in kind.asked],
+    }
+
+
 def _read_category(document: dict[str, Any]) -> Iterable[ApiFacts]:
     shared = {key: document[key] for key in ("category", "category_words", "needs", "as_of")}
     for entry in document["apis"]:
-        yield ApiFacts.model_validate({"source": entry["docs"], **shared, **entry})
+        of_kinds = _of_kinds(entry["name"])
+        own = entry.get("asked", [])
+        yield ApiFacts.model_validate(
+            {"source": entry["docs"], **shared, **of_kinds, **entry, "asked": [*own, *of_kinds["asked"]]}
+        )
 
 
 @lru_cache(maxsize=1)

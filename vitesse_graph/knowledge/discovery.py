@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from vitesse_graph.knowledge.catalogue import ApiFacts, catalogue
-from vitesse_graph.knowledge.lexical import LexicalIndex
+from vitesse_graph.knowledge.catalogue import ApiFacts
 from vitesse_graph.knowledge.mentions import Mention, find_mentions
-from vitesse_graph.knowledge.names import NameIndex, NameMatch
+from vitesse_graph.knowledge.names import NameMatch
+from vitesse_graph.knowledge.needs import (
+    apis_by_need,
+    apis_of_kind,
+    catalogue_index,
+    catalogue_result,
+    members_of_kind,
+)
 from vitesse_graph.knowledge.roles import assign_roles
 from vitesse_graph.knowledge.words import terms
 from vitesse_graph.state.discovery import DiscoveredApis, DiscoveryResult
@@ -27,74 +32,34 @@ _FILE_ENDINGS = (".json", ".yaml", ".yml", ".json.gz", ".yaml.gz", ".yml.gz")
 _WINDOWS_PATH = re.compile(r"^[A-Za-z]:[\\/]")
 MIN_NAME_CONFIDENCE = 0.7
 """A name read with less confidence is not taken for the API: the caller is asked."""
-MIN_CONFIDENCE = 0.2
-"""Weaker finds are left out: just above this, one in three is right (bench/knowledge.py)."""
-
-
-@dataclass(frozen=True)
-class _Index:
-    entries: tuple[ApiFacts, ...]
-    names: NameIndex
-    lexical: LexicalIndex
-    kinds: dict[str, str]
-    """Folded-to-lower kind word ("crm", "help desk") → category."""
-
-
-@lru_cache(maxsize=1)
-def _index() -> _Index:
-    entries = catalogue()
-    kinds = {word.lower(): facts.category for facts in entries for word in facts.category_words}
-    texts = [
-        (
-            (" ".join([facts.name, *facts.aliases]), 2.0),
-            (facts.category + " " + " ".join(facts.category_words), 1.5),
-            (facts.purpose, 1.0),
-            (facts.needs, 0.3),
-            (" ".join(facts.resources), 0.6),
-        )
-        for facts in entries
-    ]
-    return _Index(entries, NameIndex.build(entries), LexicalIndex.build(texts), kinds)
-
-
-def _result(facts: ApiFacts, confidence: float, why: str) -> DiscoveryResult:
-    return DiscoveryResult(
-        api_name=facts.name,
-        description=facts.purpose,
-        base_url=facts.base_url,
-        documentation_url=facts.docs,
-        spec_url=facts.spec,
-        confidence_score=round(confidence, 3),
-        source="catalogue",
-        why=f"{why}; facts from {facts.source}, {facts.as_of}",
-    )
-
-
-def _need_confidence(words: int, coverage: float, score: float, runner_up: float) -> float:
-    """How sure a described need is met: most of its words found, and nothing else nearly as good."""
-    if words < 2:
-        return min(0.5, coverage)
-    margin = (score - runner_up) / score if score else 0.0
-    return min(0.9, coverage * (0.45 + 0.55 * min(1.0, margin / 0.5)))
-
-
-def _by_need(query: str, limit: int) -> list[DiscoveryResult]:
-    index = _index()
-    words = len(set(terms(query)))
-    hits = index.lexical.search(query, limit + 1)
-    found: list[DiscoveryResult] = []
-    for place, hit in enumerate(hits[:limit]):
-        runner_up = hits[place + 1].score if place + 1 < len(hits) else 0.0
-        confidence = _need_confidence(words, hit.coverage, hit.score, runner_up)
-        if place:
-            confidence = min(confidence, found[-1].confidence_score, 0.5)
-        found.append(_result(index.entries[hit.position], confidence, "what it is for fits the description"))
-    return [result for result in found if result.confidence_score >= MIN_CONFIDENCE]
+IN_PASSING = 0.75
+AS_A_WORD = 0.3
+"""A name beside many other words, and one that is a word as well beside some."""
+ALTERNATIVES = 4
+"""Offered for each kind of system that an intent leaves open."""
 
 
 def _as_known(name: str, known: Sequence[DiscoveryResult]) -> DiscoveryResult | None:
     wanted = name.casefold().strip()
     return next((result for result in known if result.api_name.casefold() == wanted), None)
+
+
+def _named_in(query: str) -> list[NameMatch]:
+    """APIs that a longer query names. Beside many other words a name is often not what is wanted
+    (`customer service for Shopify merchants`), and one that is a word as well is seldom meant."""
+    mentions = [m for m in find_mentions(query, catalogue_index().names, ()) if m.match is not None]
+    words = len(set(terms(query)))
+    found: list[NameMatch] = []
+    for mention in mentions:
+        match = mention.match
+        if match is None:
+            continue
+        own = len(set(terms(mention.text)))
+        limit = 1.0 if 2 * own >= words else IN_PASSING
+        if match.facts.common_word and mention.text.islower() and words > own + 1:
+            limit = AS_A_WORD
+        found.append(replace(match, confidence=min(limit, match.confidence)))
+    return found
 
 
 def discover(query: str, *, limit: int = 5, known: Sequence[DiscoveryResult] = ()) -> list[DiscoveryResult]:
@@ -106,26 +71,28 @@ def discover(query: str, *, limit: int = 5, known: Sequence[DiscoveryResult] = (
     query = query.strip()
     if not query or limit < 1:
         return []
-    index = _index()
+    index = catalogue_index()
     before = _as_known(query, known)
     matches: list[NameMatch] = []
-    whole = index.names.exact(query) or (index.names.close(query) if len(query.split()) <= 3 else None)
+    of_kind = apis_of_kind(query)
+    whole = index.names.exact(query)
+    if whole is None and not of_kind and len(query.split()) <= 3:
+        whole = index.names.close(query)
     if whole is not None:
         matches.append(whole)
     else:
-        mentions = find_mentions(query, index.names, ())
-        matches += [mention.match for mention in mentions if mention.match is not None]
+        matches += _named_in(query)
     found = [before] if before is not None else []
-    found += [_result(match.facts, match.confidence, match.why) for match in matches]
+    found += [catalogue_result(match.facts, match.confidence, match.why) for match in matches]
     if whole is None and before is None:
-        found += _by_need(query, limit + len(found))
+        found += of_kind or apis_by_need(query, limit + len(found))
     unique = {result.api_name: result for result in reversed(found)}
     return sorted(unique.values(), key=lambda result: -result.confidence_score)[:limit]
 
 
 def known_api(name: str) -> ApiFacts | None:
     """The catalogue's entry of a name, alias or slip; None when there is none."""
-    names = _index().names
+    names = catalogue_index().names
     match = names.exact(name) or names.close(name)
     return match.facts if match is not None else None
 
@@ -155,7 +122,7 @@ def _title_of(path: str) -> str:
 
 
 def _given_url(url: str) -> DiscoveryResult:
-    facts = _index().names.of_address(url)
+    facts = catalogue_index().names.of_address(url)
     host = urlsplit(url).hostname or url
     return DiscoveryResult(
         api_name=facts.name if facts else host,
@@ -184,7 +151,7 @@ _ROLE_PHRASE: dict[Role, str] = {"source": "to read from", "dest": "to write to"
 
 
 def _unknown(name: str) -> str:
-    near = [result.api_name for result in discover(name, limit=2) if result.confidence_score >= 0.5]
+    near = catalogue_index().names.near(name)
     hint = f" (did you mean {' or '.join(near)}?)" if near else ""
     return f"no API named '{name}' is known{hint}; pass its specification's URL or file"
 
@@ -199,7 +166,7 @@ def _no_spec(result: DiscoveryResult) -> str:
 def _from_match(match: NameMatch | None, said: str) -> DiscoveryResult | str:
     if match is None or match.confidence < MIN_NAME_CONFIDENCE:
         return _unknown(said)
-    return _result(match.facts, match.confidence, match.why)
+    return catalogue_result(match.facts, match.confidence, match.why)
 
 
 def _from_value(value: str, known: Sequence[DiscoveryResult]) -> DiscoveryResult | str:
@@ -210,7 +177,7 @@ def _from_value(value: str, known: Sequence[DiscoveryResult]) -> DiscoveryResult
     before = _as_known(value, known)
     if before is not None:
         return before
-    names = _index().names
+    names = catalogue_index().names
     match = names.exact(value)
     if match is None:
         path = _file_of(value)
@@ -230,7 +197,11 @@ def _from_mention(mention: Mention, known: Sequence[DiscoveryResult]) -> Discove
     if mention.match is not None:
         return _from_match(mention.match, mention.text)
     if mention.kind == "kind":
-        return f"the intent says '{mention.text}' but not which one; pass its name, or its specification's URL or file"
+        some = ", ".join(facts.name for facts in members_of_kind(mention.text)[:3])
+        return (
+            f"the intent says '{mention.text}' but not which one ({some} …); "
+            "pass its name, or its specification's URL or file"
+        )
     return _unknown(mention.text)
 
 
@@ -249,7 +220,7 @@ def _read_intent(
     intent: str, given: dict[Role, DiscoveryResult | str | None], known: Sequence[DiscoveryResult]
 ) -> dict[Role, DiscoveryResult | str | None]:
     """Fills the roles that were not given from the sentence."""
-    index = _index()
+    index = catalogue_index()
     mentions = find_mentions(intent, index.names, index.kinds)
     named = [mention for mention in mentions if mention.kind != "kind"]
     if len(named) >= 2:
@@ -270,21 +241,30 @@ def _read_intent(
     return read
 
 
+def strangers(intent: str) -> list[str]:
+    """The names in an intent that nobody here knows, as they are written."""
+    index = catalogue_index()
+    return [m.text for m in find_mentions(intent, index.names, index.kinds) if m.kind == "unknown"]
+
+
+def without_spec_note(notes: Sequence[str], result: DiscoveryResult) -> list[str]:
+    """Notes without the one that asks for this API's specification."""
+    return [note for note in notes if note != _no_spec(result)]
+
+
 def _alternatives(intent: str, found: DiscoveredApis) -> list[DiscoveryResult]:
     """What else the intent may mean where a role stayed open."""
     if found.source is not None and found.dest is not None:
         return []
     taken = {result.api_name for result in (found.source, found.dest) if result is not None}
-    index = _index()
-    kinds = [m.text.lower() for m in find_mentions(intent, index.names, index.kinds) if m.kind == "kind"]
-    categories = [index.kinds.get(kind) or index.kinds.get(kind.removesuffix("s")) for kind in kinds]
-    # Within a category the catalogue names the best-known systems first.
+    index = catalogue_index()
+    said = [m.text for m in find_mentions(intent, index.names, index.kinds) if m.kind == "kind"]
     results = [
-        _result(facts, 0.3, f"a {facts.category} system, as the intent asks for")
-        for facts in index.entries
-        if facts.category in categories
+        catalogue_result(facts, 0.3, f"'{kind}', as the intent says")
+        for kind in said
+        for facts in [one for one in members_of_kind(kind) if one.name not in taken][:ALTERNATIVES]
     ]
-    return [result for result in results if result.api_name not in taken][:5]
+    return list({result.api_name: result for result in results}.values())
 
 
 def discover_pair(

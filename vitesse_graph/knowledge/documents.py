@@ -32,6 +32,8 @@ class Document(Model):
     gist: str = ""
     """What it is in one sentence. The vector lies between gist and text, so that lists of names do
     not drown the meaning; "": the text alone."""
+    asked: list[str] = Field(default_factory=list)
+    """What people say who look for this, in words of their own: each a vector beside the text's."""
     kind: str = ""
     """api, spec, resource, schema, standard, pattern, learned, guidance: what filters ask for."""
     title: str = ""
@@ -52,8 +54,13 @@ class Document(Model):
 
     @property
     def searched(self) -> str:
-        """Title and text, as their words are indexed."""
+        """Title and text, as their meaning is indexed."""
         return f"{self.title}. {self.text}" if self.title else self.text
+
+    @property
+    def words(self) -> str:
+        """Everything whose words are indexed: title, text and what people ask."""
+        return "\n".join([self.searched, *self.asked])
 
 
 class AddReport(Model):

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from vitesse_graph.errors import UpstreamError
 from vitesse_graph.knowledge.documents import Where
 from vitesse_graph.knowledge.embedders import Sparse
 
@@ -18,12 +19,17 @@ INDEXED = ("kind", "key", "meta.category", "meta.api")
 """Payload keys that filters use; without an index a filter visits every point."""
 
 
+class StoreBusyError(UpstreamError):
+    """Another process has the embedded store open: it may be free in a moment."""
+
+
 @dataclass(frozen=True)
 class PointData:
     """`id` is a UUID."""
 
     id: str
-    dense: list[float]
+    dense: list[list[float]]
+    """One vector or several; a search is held against the nearest."""
     sparse: Sparse
     payload: dict[str, Any]
 

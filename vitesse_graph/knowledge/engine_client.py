@@ -15,11 +15,12 @@ from typing import Any
 
 from pydantic import SecretStr
 from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ResponseHandlingException
 
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.knowledge.documents import Where
 from vitesse_graph.knowledge.embedders import Sparse
-from vitesse_graph.knowledge.engine import DENSE, INDEXED, WORDS, Hit, PointData
+from vitesse_graph.knowledge.engine import DENSE, INDEXED, WORDS, Hit, PointData, StoreBusyError
 
 TIMEOUT_SECONDS = 10
 RESCORE = models.SearchParams(quantization=models.QuantizationSearchParams(rescore=True, oversampling=10.0))
@@ -32,10 +33,14 @@ def _mapped(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # client, transport and local mode raise unrelated kinds
-        busy = "already accessed by another instance" in str(error)
-        hint = (
-            "another process has it open; set QDRANT_URL to share a server" if busy else type(error).__name__
-        )
+        if "already accessed by another instance" in str(error):
+            raise StoreBusyError(
+                f"the knowledge store cannot {what}: another process has it open; "
+                "stop that one, or set QDRANT_URL to share a server"
+            ) from error
+        hint = type(error).__name__
+        if isinstance(error, ResponseHandlingException):
+            hint = "the server does not answer; start it, or unset QDRANT_URL"
         raise UpstreamError(f"the knowledge store cannot {what}: {hint}") from error
 
 
@@ -91,7 +96,15 @@ class ClientEngine:
                 return
             self._client.create_collection(
                 name,
-                vectors_config={DENSE: models.VectorParams(size=dimension, distance=models.Distance.COSINE)},
+                vectors_config={
+                    DENSE: models.VectorParams(
+                        size=dimension,
+                        distance=models.Distance.COSINE,
+                        multivector_config=models.MultiVectorConfig(
+                            comparator=models.MultiVectorComparator.MAX_SIM
+                        ),
+                    )
+                },
                 sparse_vectors_config={WORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             )
             if self._is_server:
@@ -127,7 +140,7 @@ class ClientEngine:
         condition = _filter(where)
         requests = [
             models.QueryRequest(
-                query=dense,
+                query=[dense],  # several vectors a point, so several a query: here one
                 using=DENSE,
                 limit=limit,
                 filter=condition,

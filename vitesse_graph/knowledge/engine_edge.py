@@ -18,7 +18,7 @@ import qdrant_edge as qe
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.knowledge.documents import Where
 from vitesse_graph.knowledge.embedders import Sparse
-from vitesse_graph.knowledge.engine import DENSE, INDEXED, WORDS, Hit, PointData
+from vitesse_graph.knowledge.engine import DENSE, INDEXED, WORDS, Hit, PointData, StoreBusyError
 
 INDEX_FROM = 2_000
 """Below this many points a filter that visits them all is quicker than making its index."""
@@ -34,7 +34,7 @@ def _mapped(what: str) -> Iterator[None]:
         ):  # the binding raises plain Exception, and nothing else, for its faults
             raise
         if "WouldBlock" in str(error):
-            raise UpstreamError(
+            raise StoreBusyError(
                 f"the knowledge store cannot {what}: another process has it open; "
                 "stop that one, or set QDRANT_URL to share a server"
             ) from error
@@ -81,7 +81,13 @@ class EdgeEngine:
             if name in self._shards or (self._path / name / "edge_config.json").exists():
                 return
             config = qe.EdgeConfig(
-                vectors={DENSE: qe.EdgeVectorParams(size=dimension, distance=qe.Distance.Cosine)},
+                vectors={
+                    DENSE: qe.EdgeVectorParams(
+                        size=dimension,
+                        distance=qe.Distance.Cosine,
+                        multivector_config=qe.MultiVectorConfig(qe.MultiVectorComparator.MaxSim),
+                    )
+                },
                 sparse_vectors={WORDS: qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)},
             )
             with _mapped(f"create {name}"):

@@ -186,6 +186,7 @@ class KnowledgeHarvester:
         while not stop.is_set():
             try:
                 async with self._knowledge.session():  # between rounds others may open the store
+                    await self._knowledge.seed_all()
                     await self.harvest(harvest_type)
             except UpstreamError as error:
                 _log.warning("harvest put off: %s", error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from threading import Lock
 
@@ -15,13 +15,14 @@ from pydantic import Field
 from vitesse_graph.errors import UpstreamError
 from vitesse_graph.knowledge.base import KnowledgeDB, Scored
 from vitesse_graph.knowledge.documents import (
+    COLLECTIONS,
     AddReport,
     CollectionName,
     Document,
     Where,
 )
 from vitesse_graph.knowledge.embedders import ChosenEmbedder, choose_embedder
-from vitesse_graph.knowledge.engine import VectorEngine
+from vitesse_graph.knowledge.engine import StoreBusyError, VectorEngine
 from vitesse_graph.knowledge.plain import PlainKnowledge
 from vitesse_graph.knowledge.seed import seed_documents, seed_version
 from vitesse_graph.settings import Settings, get_settings
@@ -81,6 +82,15 @@ def open_store(settings: Settings, chosen: ChosenEmbedder) -> tuple[KnowledgeDB,
     return QdrantKnowledge(engine, chosen.embedder), chosen.why
 
 
+def _best_of(found: Scored, facts: Scored) -> Scored:
+    """Two answers as one, best first; what stands in both keeps its better score."""
+    best: dict[str, tuple[Document, float]] = {}
+    for document, score in (*found, *facts):
+        if document.id not in best or best[document.id][1] < score:
+            best[document.id] = (document, score)
+    return sorted(best.values(), key=lambda hit: -hit[1])
+
+
 class KnowledgeDBManager:
     """Opens on first use. While the store is away, searches are answered from the built-in facts.
 
@@ -97,20 +107,37 @@ class KnowledgeDBManager:
         self._away_until = 0.0
         self._stand_in: PlainKnowledge | None = None
         self._sessions = 0
+        self._seeded: set[str] = set()
 
     def _open(self) -> KnowledgeDB:
         with self._opening:
-            if self._db is not None:
-                return self._db
             if time.monotonic() < self._away_until:
                 raise UpstreamError(self._why)
+            if self._db is not None:
+                return self._db
             try:
                 db, self._why = self._opener()
             except UpstreamError as error:
-                self._why, self._away_until = str(error), time.monotonic() + self.RETRY_SECONDS
+                self._note_away(error)
                 raise
             self._db = db
             return db
+
+    def _note_away(self, error: UpstreamError) -> None:
+        """Not tried again for a while: a server that is down costs every call its time-out.
+
+        A store that another process has open is no such case, it may be free at once.
+        """
+        if not isinstance(error, StoreBusyError) and time.monotonic() >= self._away_until:
+            self._why, self._away_until = str(error), time.monotonic() + self.RETRY_SECONDS
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        try:
+            yield
+        except UpstreamError as error:
+            self._note_away(error)
+            raise
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[KnowledgeDBManager]:
@@ -127,7 +154,9 @@ class KnowledgeDBManager:
     async def database(self) -> KnowledgeDB:
         """The open store. Raises UpstreamError when it cannot be opened."""
         db = self._db
-        return db if db is not None else await asyncio.to_thread(self._open)
+        if db is not None and time.monotonic() >= self._away_until:
+            return db
+        return await asyncio.to_thread(self._open)
 
     async def _facts(self) -> PlainKnowledge:
         """The built-in facts in memory: what answers while the store is away."""
@@ -138,23 +167,49 @@ class KnowledgeDBManager:
             self._stand_in = stand_in
         return self._stand_in
 
+    async def _holds_facts(self, db: KnowledgeDB, collection: CollectionName) -> bool:
+        """Whether the built-in facts were written to this store, of whatever version."""
+        if collection not in self._seeded:
+            first = seed_documents()[collection][0].key
+            if await db.get(collection, [first]):
+                self._seeded.add(collection)
+        return collection in self._seeded
+
     async def search(
         self, collection: CollectionName, query: str, top_k: int = 5, *, where: Where | None = None
     ) -> Scored:
-        """`[(document, score)]`, best first; from the built-in facts when the store is away."""
+        """`[(document, score)]`, best first; from the built-in facts, by their words, as well while
+        they are not in the store, and alone when the store is away."""
         try:
-            return await (await self.database()).search(collection, query, top_k, where=where)
+            with self._noticing():
+                return await self._search(collection, query, top_k, where)
         except UpstreamError as error:
             _log.warning("knowledge search without the store: %s", error)
             return await (await self._facts()).search(collection, query, top_k, where=where)
 
+    async def _search(
+        self, collection: CollectionName, query: str, top_k: int, where: Where | None
+    ) -> Scored:
+        db = await self.database()
+        found = await db.search(collection, query, top_k, where=where)
+        if await self._holds_facts(db, collection):
+            return found
+        facts = await (await self._facts()).search(collection, query, top_k, where=where)
+        return _best_of(found, facts)[:top_k]
+
     async def add_documents(self, collection: CollectionName, documents: Sequence[Document]) -> AddReport:
         """Writes documents. Raises UpstreamError when the store is away: what is learned must not be lost silently."""
-        return await (await self.database()).add_documents(collection, documents)
+        with self._noticing():
+            return await (await self.database()).add_documents(collection, documents)
 
     async def get(self, collection: CollectionName, keys: Sequence[str]) -> dict[str, Document]:
         try:
-            return await (await self.database()).get(collection, keys)
+            with self._noticing():
+                db = await self.database()
+                held = await db.get(collection, keys)
+                if len(held) == len(set(keys)) or await self._holds_facts(db, collection):
+                    return held
+                return {**await (await self._facts()).get(collection, keys), **held}
         except UpstreamError as error:
             _log.warning("knowledge read without the store: %s", error)
             return await (await self._facts()).get(collection, keys)
@@ -166,19 +221,26 @@ class KnowledgeDBManager:
         self, collection: CollectionName, *, where: Where | None = None
     ) -> AsyncIterator[Document]:
         """Every document of a collection that passes the filter."""
-        async for document in (await self.database()).documents(collection, where=where):
-            yield document
+        with self._noticing():
+            async for document in (await self.database()).documents(collection, where=where):
+                yield document
 
     async def seed_all(
-        self, *, progress: Callable[[str, int, int], None] | None = None
+        self,
+        *,
+        only: Sequence[CollectionName] = COLLECTIONS,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> dict[str, AddReport]:
         """Writes the built-in facts where they are missing or of another version; a repeat takes milliseconds.
 
-        Facts that this version no longer holds are removed. `progress(collection, done, of)`.
+        Facts that this version no longer holds are removed. `progress(collection, done, of)`; `only`
+        for a caller that cannot wait for the rest.
         """
         db = await self.database()
         reports: dict[str, AddReport] = {}
         for collection, documents in seed_documents().items():
+            if collection not in only:
+                continue
             total = AddReport()
             for start in range(0, len(documents), 128):
                 part = await db.add_documents(collection, documents[start : start + 128])
@@ -215,13 +277,16 @@ class KnowledgeDBManager:
 
     async def status(self) -> KnowledgeStatus:
         try:
-            db = await self.database()
+            with self._noticing():
+                db = await self.database()
+                await db.count("domain_knowledge")  # a server is opened without being asked anything
         except UpstreamError as error:
             return KnowledgeStatus(store="away", embedder="words", why=str(error), is_degraded=True)
         return KnowledgeStatus(store=db.description, embedder=db.embedder_name, why=self._why)
 
     async def aclose(self) -> None:
         db, self._db = self._db, None
+        self._seeded.clear()
         if db is not None:
             await db.aclose()
 

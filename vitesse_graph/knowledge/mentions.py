@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from vitesse_graph.knowledge.catalogue import catalogue
-from vitesse_graph.knowledge.names import NameIndex, NameMatch
+from vitesse_graph.knowledge.names import EXACT, NameIndex, NameMatch
 from vitesse_graph.knowledge.words import fold, stem, word_list
 
 _TOKEN = re.compile(r"[^\W_](?:[\w'’&+]|[.\-](?=\w))*", re.UNICODE)
@@ -56,6 +56,10 @@ def _is_common(word: str) -> bool:
     return stem(word.lower()) in _COMMON
 
 
+def _is_plain(word: str) -> bool:
+    return word.islower() and (_is_common(word) or word in _ROLE_WORDS)
+
+
 @lru_cache(maxsize=1)
 def _record_words() -> frozenset[str]:
     """Names of records that are two words or more (`merge request`), stemmed: no system is meant."""
@@ -96,6 +100,8 @@ def _known(tokens: Sequence[Token], names: NameIndex) -> Iterable[tuple[int, int
             words = [token.text for token in tokens[start : start + length]]
             match = names.exact("".join(words))
             if match is None or (length > 1 and fold("".join(words)) == fold(words[0])):
+                continue
+            if length > 1 and match.confidence < EXACT and all(map(_is_plain, words)):  # "go to"
                 continue
             # Short aliases in lower case ("pd", "gh", "snow") are usually something else.
             if (
@@ -140,6 +146,8 @@ def _guessed(
             continue
         pair = "".join(token.text for token in tokens[place : place + 2])
         free_pair = place + 1 < len(tokens) and place + 1 not in taken
+        if free_pair and {token.text for token in tokens[place : place + 2]} <= names.ordinary:
+            free_pair = False  # "tax office" is no slip of Lexoffice
         close_pair = names.close(pair) if free_pair and not _is_common(tokens[place + 1].lower) else None
         close = names.close(tokens[place].text)
         if close is not None or close_pair is not None:
@@ -185,7 +193,14 @@ def _with_kinds(text: str, found: list[Mention], kinds: Iterable[str]) -> list[M
         if inside:
             continue
         owner = next(
-            (m for m in result if m.kind != "kind" and not text[m.end : match.start()].strip(" '’s")), None
+            (
+                m
+                for m in result
+                if m.kind != "kind"
+                and m.end <= match.start()
+                and not text[m.end : match.start()].strip(" '’s")
+            ),
+            None,
         )
         if owner is not None:
             result.remove(owner)

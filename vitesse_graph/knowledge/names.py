@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from rapidfuzz.distance import OSA, Hamming
 
 from vitesse_graph.knowledge.catalogue import ApiFacts
-from vitesse_graph.knowledge.words import fold
+from vitesse_graph.knowledge.words import fold, word_list
 
 EXACT = 0.99
 ALIAS = 0.97
@@ -26,6 +27,17 @@ class NameMatch:
     facts: ApiFacts
     confidence: float
     why: str
+
+
+_NO_SLIPS = word_list("no_slips")
+_WORD = re.compile(r"(?<![\w-])[a-z]{3,}(?![\w-])")
+_SHORT_VENDORS = {"Microsoft": ("MS", "MSFT"), "Google": ("G",), "Amazon": ("AWS",)}
+
+
+def _shortened(facts: ApiFacts) -> Iterable[str]:
+    """`MSFT Teams` for Microsoft Teams: how people write the vendor in front."""
+    vendor, _, product = facts.name.partition(" ")
+    return (f"{short} {product}" for short in _SHORT_VENDORS.get(vendor, ()) if product)
 
 
 def _slips_allowed(length: int) -> int:
@@ -47,17 +59,23 @@ class NameIndex:
     by_name: dict[str, tuple[ApiFacts, bool]] = field(default_factory=dict)
     by_site: dict[str, ApiFacts] = field(default_factory=dict)
     max_words: int = 1
+    ordinary: frozenset[str] = frozenset()
+    """Words that the catalogue itself uses in lower case."""
 
     @classmethod
     def build(cls, entries: Sequence[ApiFacts]) -> NameIndex:
         index = cls()
+        said = (text for f in entries for text in (f.purpose, f.needs, *f.resources, *f.asked))
+        index.ordinary = frozenset(word for text in said for word in _WORD.findall(text)) - {
+            fold(name) for f in entries for name in (f.name, *f.aliases)
+        }
         sites: dict[str, list[ApiFacts]] = {}
         for facts in entries:
             index.by_name[fold(facts.name)] = (facts, True)
         for facts in entries:
-            for alias in facts.aliases:
+            for alias in (*facts.aliases, *_shortened(facts)):
                 index.by_name.setdefault(fold(alias), (facts, False))
-            for name in (facts.name, *facts.aliases):
+            for name in (facts.name, *facts.aliases, *_shortened(facts)):
                 if " " in name and name.endswith("s"):  # "a row of a Google Sheet"
                     index.by_name.setdefault(fold(name[:-1]), (facts, False))
                 index.max_words = max(index.max_words, len(name.split()))
@@ -78,8 +96,11 @@ class NameIndex:
         return NameMatch(facts, ALIAS, f"'{name}' is another name of {facts.name}")
 
     def close(self, name: str) -> NameMatch | None:
-        """The one API whose name differs by a slip or two; None where two are equally near."""
+        """The one API whose name differs by a slip or two; None where two are equally near, and for
+        words that mean something themselves: `personal` is no slip of Personio."""
         key = fold(name)
+        if key in _NO_SLIPS or key in self.ordinary:
+            return None
         allowed = _slips_allowed(len(key))
         best: dict[str, tuple[int, ApiFacts]] = {}
         for known, (facts, _) in self.by_name.items():
@@ -102,6 +123,20 @@ class NameIndex:
         ):
             confidence = DOUBTFUL
         return NameMatch(facts, confidence, f"'{name}' read as {facts.name}")
+
+    def near(self, name: str, *, limit: int = 2) -> list[str]:
+        """APIs that a strange name may mean: written much alike, or beginning with the same word."""
+        key = fold(name)
+        if len(key) < 3:
+            return []
+        scored = {
+            facts.name: max(
+                OSA.normalized_similarity(key, known), 0.8 if known.startswith(key) and len(key) >= 5 else 0.0
+            )
+            for known, (facts, _) in self.by_name.items()
+        }
+        ranked = sorted(scored.items(), key=lambda item: (-item[1], item[0]))
+        return [api for api, score in ranked if score >= 0.75][:limit]
 
     def of_address(self, address: str) -> ApiFacts | None:
         """The API whose base URL or documentation lies on the same site as this URL."""

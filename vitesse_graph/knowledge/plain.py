@@ -100,7 +100,9 @@ class PlainKnowledge(KnowledgeDB):
         with self._lock:
             if collection not in self._indexes:
                 ordered = sorted(self._held(collection).values(), key=lambda document: document.id)
-                texts = [((document.title, 1.5), (document.text, 1.0)) for document in ordered]
+                texts = [
+                    ((d.title, 1.5), (d.text, 1.0), *((phrase, 0.7) for phrase in d.asked)) for d in ordered
+                ]
                 self._indexes[collection] = (LexicalIndex.build(texts), ordered)
             return self._indexes[collection]
 

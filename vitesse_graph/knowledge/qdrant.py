@@ -1,7 +1,7 @@
 """The store on Qdrant: hybrid search, idempotent writes, one embedder per collection.
 
-The physical name of a collection carries its embedder (`api_specifications--lexical-768-v1`). When
-another embedder serves, the documents move over, embedded again, before the old collection goes: a
+The physical name of a collection carries its embedder and its layout
+(`api_specifications--lexical-768-v1--2`). When another embedder serves, the documents move over, embedded again, before the old collection goes: a
 crash in between leaves both, and the next opening finishes the move.
 """
 
@@ -18,10 +18,12 @@ from vitesse_graph.knowledge.engine import PointData, VectorEngine
 from vitesse_graph.knowledge.fusion import fuse
 
 BATCH = 256
+LAYOUT = "2"
+"""How a document becomes vectors (2: several each); a collection of another layout moves over."""
 CANDIDATES = 40
 """How many hits of each kind are fused, at least."""
-MODEL_SHARE = 0.6
-LEXICAL_SHARE = 0.35
+MODEL_SHARE = 0.65
+LEXICAL_SHARE = 0.2
 """Weight of the dense ranking against words: hashed words say less than a model does."""
 
 
@@ -49,7 +51,7 @@ class QdrantKnowledge(KnowledgeDB):
 
     def _physical(self, collection: str) -> str:
         """The collection's physical name, made (and filled from another embedder's) on first use."""
-        name = f"{collection}--{self._embedder.name}"
+        name = f"{collection}--{self._embedder.name}--{LAYOUT}"
         if name in self._ready:
             return name
         with self._lock:
@@ -80,12 +82,12 @@ class QdrantKnowledge(KnowledgeDB):
         old = {id_: payload.get("digest") for id_, payload in known.items()}
         fresh = [document for id_, document in latest.items() if old.get(id_) != document.digest]
         if fresh:
-            rows = embed_documents(self._embedder, [d.searched for d in fresh], [d.gist for d in fresh])
+            rows = embed_documents(self._embedder, fresh)
             points = [
                 PointData(
                     document.id,
                     row.tolist(),
-                    sparse_of_document(document.searched),
+                    sparse_of_document(document.words),
                     {**document.dump(), "digest": document.digest},
                 )
                 for document, row in zip(fresh, rows, strict=True)

@@ -19,6 +19,12 @@ _NEAR = r"(?:[\w'’\-/&]+ ){0,4}?"
 """Up to four words between a cue and its system: `from our old <0>`."""
 _ANY = r"[^<>;.!?]*?"
 _CLAUSE = r"[^<>,;.!?]*?"
+_NOT_VERB = (
+    r"(?!(?:have|see|get|be|use|create|make|add|send|text|tell|notify|land|put|keep|read|write|sync|copy|move|"
+    r"push|pull|take|show|update|know|invoice|bill|charge)\b)"
+)
+"""`to` before a place, not before a verb: `I want to see <0> in <1>`."""
+_NEAR_VERB = r"(?:text|tell|notify|message|alert|inform|call|e-?mail|mail|ping|remind|warn)\b"
 _NOT_SCHEDULE = (
     r"(?!(?:a|an|per|every|each) (?:second|minute|hour|day|night|week|month|year|morning|evening))"
 )
@@ -42,15 +48,29 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ),
     (
         "d should reflect s",
-        rf"{_D}{_CLAUSE}\b(?:reflects?|mirrors?|follows?|matche?s?|shows?(?! up)) (?:what (?:is|happens) in |the )?{_NEAR}{_S}",
+        rf"{_D}{_CLAUSE}\b(?:reflects?|mirrors?|follows?|matche?s?|shows?(?! up)) (?!them\b|it\b|these\b|those\b)(?:what (?:is|happens) in |the )?{_NEAR}{_S}",
+    ),
+    ("let d know of s", rf"\b(?:let|have) {_NEAR}{_D} (?:know|hear|learn){_ANY}{_S}"),
+    ("use d to tell of s", rf"^\W*(?:please )?use {_NEAR}{_D} to {_NEAR_VERB}{_ANY}{_S}"),
+    (
+        "have s in d",
+        rf"\b(?:have|see|get|view|show|find|want|need)\b {_NEAR}{_S}{_CLAUSE}\b(?:in|inside|within|on) {_NEAR}{_D}",
+    ),
+    (
+        "d needs s",
+        rf"^\W*(?:our |the )?{_D}{_CLAUSE}\b(?:needs?|wants?|gets?|receives?|requires?|(?:should|must) (?:get|have|receive)) (?!to\b){_NEAR}{_S}",
     ),
     (
         "d gets what is of s",
-        rf"{_D}{_CLAUSE}\b(?:receives?|gets?|has|have|contains?|holds?|needs?|wants?)\b{_CLAUSE}\b(?:of|from|in) {_NEAR}{_S}",
+        rf"{_D}{_CLAUSE}\b(?:receives?|gets?|has|have|contains?|holds?|needs?|wants?)\b(?! to\b){_CLAUSE}\b(?:of|from|in) {_NEAR}{_S}",
     ),
     (
         "in d for every s",
         rf"\b(?:in|into|to|on) {_NEAR}{_D}{_ANY}\bfor (?:every|each|all|any|new)\b{_CLAUSE}{_S}",
+    ),
+    (
+        "in d for what is in s",
+        rf"\bin {_NEAR}{_D}{_CLAUSE}\bfor \w+{_CLAUSE}\b(?:in|from|by|with) {_NEAR}{_S}",
     ),
     ("for every s", rf"\bfor (?:every|each|all|any|new|the)\b{_CLAUSE}{_S}"),
     (
@@ -61,7 +81,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
         "from s to d",
         rf"\b(?:from|out of) {_NEAR}{_S}{_ANY}\b(?:to|into|onto|in|over to|towards?) {_NEAR}{_D}",
     ),
-    ("into d", rf"\b(?:into|onto|over to|to|towards?|inside) {_NEAR}{_D}"),
+    ("into d", rf"\b(?:into|onto|over to|to|towards?|inside) {_NOT_VERB}{_NEAR}{_D}"),
     ("from s", rf"\b(?:from|out of|based on) {_NEAR}{_S}"),
     ("every s", rf"\b(?:every|each) (?:new |updated |single )?{_S}"),
     ("s becomes d", rf"{_S}{_CLAUSE}\b(?:become|becomes|as|turn into) {_NEAR}{_D}"),
@@ -72,7 +92,7 @@ PATTERNS: tuple[tuple[str, str], ...] = (
     ("tell d about s", rf"{_D}{_CLAUSE}\b(?:about|of|on|regarding|with|for) {_NEAR}{_S}"),
     (
         "make in d",
-        rf"\b(?:create|add|open|make|log|file|raise|put|store|save|record|register|show|insert|upsert|track|post|land|import|write)\b{_CLAUSE}\bin {_NEAR}{_D}",
+        rf"\b(?:create|add|open|make|log|file|raise|put|store|save|record|register|show|insert|upsert|track|post|land|import|write|reflect|mirror|replicate|book|enter|invoice)\b{_CLAUSE}\bin {_NEAR}{_D}",
     ),
     (
         "to be had in d",

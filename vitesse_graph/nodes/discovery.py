@@ -23,6 +23,10 @@ def request_digest(state: SharedWhiteboardState) -> str:
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
 
 
+def _is_complete(found: DiscoveredApis) -> bool:
+    return all(result is not None and result.spec_url for result in (found.source, found.dest))
+
+
 def _ensure_found(found: DiscoveredApis) -> tuple[DiscoveryResult, DiscoveryResult]:
     if found.source is None or not found.source.spec_url or found.dest is None or not found.dest.spec_url:
         raise InputError("; ".join(found.notes) or "name the source and the destination API")
@@ -31,8 +35,9 @@ def _ensure_found(found: DiscoveredApis) -> tuple[DiscoveryResult, DiscoveryResu
 
 async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: the request. Writes: `discovered_apis`, `domain_knowledge`. Raises InputError when an API is not to be told."""
-    from vitesse_graph.knowledge import discover_pair, pair_guidance
+    from vitesse_graph.knowledge import complete_pair, discover_pair, pair_guidance
     from vitesse_graph.nodes.experience import known_specifications
+    from vitesse_graph.nodes.public_directory import public_directory
 
     clock = StepClock()
     services = await get_services()
@@ -50,6 +55,11 @@ async def discovery(state: SharedWhiteboardState, runtime: Runtime[VitesseContex
     found = await asyncio.to_thread(
         discover_pair, state.user_intent, source=state.source, dest=state.dest, known=known
     )
+    directory = public_directory(services.settings)
+    if directory is not None and not _is_complete(found):
+        found = await complete_pair(
+            found, state.user_intent, directory, source=state.source, dest=state.dest, known=known
+        )
     source, dest = _ensure_found(found)
     advice = await asyncio.to_thread(pair_guidance, source.api_name, dest.api_name)
     summary = f"{source.api_name} → {dest.api_name}"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import tenacity
 
-from vitesse_graph.errors import NotFoundError, UpstreamError, VitesseError
+from vitesse_graph.errors import NotFoundError, VitesseError
 from vitesse_graph.knowledge import (
     KnowledgeDBManager,
     LearnedPattern,
@@ -24,6 +24,7 @@ from vitesse_graph.knowledge import (
     remember_specification,
     rename_document,
 )
+from vitesse_graph.knowledge.engine import StoreBusyError
 from vitesse_graph.nodes.documents import OpenedPair
 from vitesse_graph.services import Services
 from vitesse_graph.state.discovery import DiscoveryResult
@@ -40,7 +41,7 @@ TURN_SECONDS = 2.0
 async def _with_store(services: Services, use: Callable[[KnowledgeDBManager], Awaitable[_T]], away: _T) -> _T:
     knowledge = get_knowledge_db(services.settings, allow_download=False)
     turns = tenacity.AsyncRetrying(
-        retry=tenacity.retry_if_exception_type(UpstreamError),
+        retry=tenacity.retry_if_exception_type(StoreBusyError),
         stop=tenacity.stop_after_delay(TURN_SECONDS),
         wait=tenacity.wait_random(0.02, 0.2),
         reraise=True,

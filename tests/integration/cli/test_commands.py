@@ -157,3 +157,15 @@ def test_a_harvested_folder_is_found_by_name_and_advice_cites_its_sources(
     assert advice["guidance"]["advice"]
     assert all(cited["source"] for cited in advice["guidance"]["citations"])
     assert [report["api"] for report in advice["compliance"]] == ["Stripe", "Xero"]
+
+
+def test_advice_and_discovery_go_on_while_the_server_of_the_store_is_away(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    pytest.importorskip("qdrant_client")
+    monkeypatch.setenv("QDRANT_URL", f"http://127.0.0.1:{unused_tcp_port}")
+    advice = json.loads(run(data_dir, "advise", "Stripe", "Xero", "--json").stdout)
+    assert advice["guidance"]["advice"]
+    assert advice["guidance"]["patterns"]
+    found = json.loads(run(data_dir, "discover", "who looks after the donors", "--json").stdout)
+    assert {"Blackbaud SKY", "Donorbox"} & {result["api_name"] for result in found}

@@ -16,6 +16,7 @@ from vitesse_graph.knowledge import (
     KnowledgeDBManager,
     KnowledgeHarvester,
     SpecDirectory,
+    complete_pair,
     discover_pair,
     discover_widely,
     harvested_apis,
@@ -262,6 +263,33 @@ async def test_the_directory_answers_for_names_that_the_catalogue_lacks(
 
     found = await discover_widely("walrus", knowledge=knowledge, directory=SpecDirectory(fetch, tmp_path))
     assert found[0].source == "directory"
+
+
+async def test_the_directory_completes_an_intent_with_what_it_lists_under_that_very_name(
+    tmp_path: Path,
+) -> None:
+    def entry(title: str, url: str) -> dict[str, object]:
+        return {"preferred": "1", "versions": {"1": {"info": {"title": title}, "swaggerUrl": url}}}
+
+    listing = {
+        "w": entry("Walrus API", "https://d.example/walrus.json"),
+        "s": entry("Shopify", "https://d.example/shopify.json"),
+        "x": entry("Xero Extras", "https://d.example/other.json"),
+    }
+
+    async def fetch(url: str) -> bytes:
+        return json.dumps(listing).encode()
+
+    directory = SpecDirectory(fetch, tmp_path)
+    intent = "copy Walrus orders into Shopify"
+    found = await complete_pair(discover_pair(intent), intent, directory)
+    assert found.source is not None
+    assert (found.source.spec_url, found.source.source) == ("https://d.example/walrus.json", "directory")
+    assert found.dest is not None
+    assert (found.dest.api_name, found.dest.spec_url) == ("Shopify", "https://d.example/shopify.json")
+    assert found.notes == []
+    intent = "copy Porpoise orders into Monzo"
+    assert await complete_pair(discover_pair(intent), intent, directory) == discover_pair(intent)
 
 
 async def test_the_configured_directory_is_asked_over_the_guarded_client_and_may_be_away(

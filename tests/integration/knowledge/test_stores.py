@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -161,8 +162,30 @@ async def test_a_collection_moves_over_when_its_embedder_changes(opener: Callabl
     assert isinstance(reopened, QdrantKnowledge)
     moved = QdrantKnowledge(reopened._engine, Other())
     assert await keys(moved) == ["a", "b", "c"]
-    assert reopened._engine.collections() == ["domain_knowledge--other-768"]
+    assert reopened._engine.collections() == ["domain_knowledge--other-768--2"]
     await moved.aclose()
+
+
+async def test_a_collection_of_an_earlier_layout_moves_over(
+    opener: Callable[[], KnowledgeDB], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = opener()
+    if isinstance(db, PlainKnowledge):
+        pytest.skip("files have no vectors")
+    monkeypatch.setattr("vitesse_graph.knowledge.qdrant.LAYOUT", "1")
+    await db.add_documents("domain_knowledge", DOCS)
+    await db.aclose()
+    monkeypatch.undo()
+    reopened = opener()
+    assert await keys(reopened) == ["a", "b", "c"]
+    assert (await reopened.search("domain_knowledge", "bank transactions", 1))[0][0].key == "a"
+    await reopened.aclose()
+
+
+async def test_a_question_is_held_against_each_thing_that_people_ask(store: KnowledgeDB) -> None:
+    payroll = Document(key="p", text="Runs of wages.", asked=["gross to net", "tax withheld from pay"])
+    await store.add_documents("domain_knowledge", [*DOCS, payroll])
+    assert (await store.search("domain_knowledge", "net after withholding tax", 1))[0][0].key == "p"
 
 
 def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
@@ -178,6 +201,27 @@ def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
 
 
 @needs_edge
+async def test_what_is_built_in_is_found_before_it_was_ever_written(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path)
+    chosen = choose_embedder(settings, allow_download=False)
+    manager = KnowledgeDBManager(lambda: open_store(settings, chosen))
+    own = Document(key="learned:mine", kind="learned", text="cents become a decimal amount of ours")
+    await manager.add_documents("mapping_patterns", [own])
+
+    async def found() -> list[str]:
+        hits = await manager.search("mapping_patterns", "cents to a decimal amount", 6)
+        return [document.key for document, _ in hits]
+
+    before = await found()
+    assert {"learned:mine", "pattern:cents-to-decimal"} <= set(before)
+    assert await manager.get("mapping_patterns", ["pattern:cents-to-decimal"])
+    await manager.seed_all(only=("mapping_patterns",))
+    after = await found()
+    assert {"learned:mine", "pattern:cents-to-decimal"} <= set(after)
+    assert len(set(after)) == len(after)
+    await manager.aclose()
+
+
 async def test_seeding_is_complete_and_a_repeat_writes_nothing(tmp_path: Path) -> None:
     manager = KnowledgeDBManager(lambda: (edge(tmp_path), "test"))
     before = await manager.check_seed_status()
@@ -215,6 +259,33 @@ async def test_an_unreachable_server_degrades_as_well(tmp_path: Path, unused_tcp
     manager = get_knowledge_db(settings, allow_download=False)
     found = await manager.search("mapping_patterns", "cents to decimal amount", 3)
     assert found[0][0].key == "pattern:cents-to-decimal"
+    assert (await manager.status()).is_degraded
+
+
+@pytest.mark.skipif(not HAS_CLIENT, reason="qdrant-client is not installed")
+async def test_a_server_that_went_away_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    calls = 0
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    address = server.sockets[0].getsockname()
+    settings = Settings(data_dir=tmp_path, qdrant_url=f"http://127.0.0.1:{address[1]}", _env_file=None)
+    chosen = choose_embedder(settings, allow_download=False)
+    manager = KnowledgeDBManager(lambda: open_store(settings, chosen))
+    assert await manager.search("mapping_patterns", "cents to decimal amount", 3)
+    asked = calls
+    assert asked
+    for _ in range(5):
+        assert await manager.search("mapping_patterns", "cents to decimal amount", 3)
+        with pytest.raises(UpstreamError, match="does not answer"):
+            await manager.add_documents("mapping_patterns", DOCS)
+    assert calls == asked
+    await manager.aclose()
+    server.close()
 
 
 @needs_edge
@@ -227,7 +298,7 @@ async def test_a_second_process_is_told_that_the_store_is_taken(tmp_path: Path) 
     code = (
         "import sys\nfrom pathlib import Path\nfrom vitesse_graph.knowledge.engine_edge import EdgeEngine\n"
         "from vitesse_graph.errors import UpstreamError\n"
-        "try:\n    EdgeEngine(Path(sys.argv[1])).count('domain_knowledge--lexical-768-v1')\n"
+        "try:\n    EdgeEngine(Path(sys.argv[1])).count('domain_knowledge--lexical-768-v1--2')\n"
         "except UpstreamError as error:\n    print(error)\n"
     )
     process = await asyncio.create_subprocess_exec(

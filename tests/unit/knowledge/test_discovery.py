@@ -32,6 +32,19 @@ def test_a_name_that_nobody_knows_is_not_guessed_with_confidence() -> None:
 
 
 INTENTS = [
+    ("GH issues to MSFT Teams", "GitHub", "Microsoft Teams"),
+    ("I'd like to have all new Shopify orders in NetSuite as sales orders", "Shopify", "Oracle NetSuite"),
+    ("Use Twilio to text customers whose FedEx parcel is delayed", "FedEx", "Twilio"),
+    ("Snowflake needs all our Salesforce opportunities nightly", "Salesforce", "Snowflake"),
+    ("Expensify reports need to land in NetSuite", "Expensify", "Oracle NetSuite"),
+    ("invoice clients in Xero for hours tracked in Toggl", "Toggl Track", "Xero"),
+    ("use Square for payments and reflect them in QuickBooks", "Square", "QuickBooks Online"),
+    ("I want to see my Monzo transactions in Google Sheets", "Monzo", "Google Sheets"),
+    ("accounting entries for our Shopify sales go to Exact Online", "Shopify", "Exact Online"),
+    ("Let Okta know about terminations in Workday", "Workday", "Okta"),
+    ("Backfill BigQuery with five years of Zendesk tickets", "Zendesk", "Google BigQuery"),
+    ("sync inventory between Shopify and Amazon", "Shopify", "Amazon Selling Partner API"),
+    ("Send data from SuperDuperCRM to Zoho Books", None, "Zoho Books"),
     ("sync Shopify customers into our CRM", "Shopify", None),
     ("Create a Xero contact for every Stripe customer", "Stripe", "Xero"),
     ("when a Zendesk ticket is opened make a Jira issue", "Zendesk", "Jira"),

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from vitesse_graph.knowledge.catalogue import catalogue
+from vitesse_graph.knowledge.catalogue import catalogue, kinds
 from vitesse_graph.knowledge.documents import COLLECTIONS
 from vitesse_graph.knowledge.seed import seed_documents, seed_version
 from vitesse_graph.knowledge.words import fold
@@ -78,3 +78,20 @@ def test_the_financial_apis_are_a_part_of_all_apis() -> None:
 def test_the_version_of_the_facts_is_stable_within_a_process() -> None:
     assert seed_version() == seed_version()
     assert len(seed_version()) == 12
+
+
+def test_every_api_is_of_a_kind_and_every_kind_holds_only_apis_of_the_catalogue() -> None:
+    names = [facts.name for facts in catalogue()]
+    assert {name for kind in kinds() for name in kind.apis} == set(names)
+    assert len({kind.key for kind in kinds()}) == len(kinds())
+    for kind in kinds():
+        assert kind.words
+        assert len(kind.asked) >= 3
+        assert len(set(kind.apis)) == len(kind.apis)
+
+
+def test_every_built_in_document_says_what_people_ask_for() -> None:
+    for documents in seed_documents().values():
+        for document in documents:
+            assert len(document.asked) >= 2
+            assert all(phrase.strip() for phrase in document.asked)
