@@ -31,7 +31,7 @@ from vitesse_graph.runtime.connect import Options
 from vitesse_graph.sandbox import Faults, Sandbox, create_sandbox, serve
 from vitesse_graph.settings import Settings
 from vitesse_graph.specs import SpecDocument
-from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus
+from vitesse_graph.state.definition import IntegrationDefinition, ReadBack, RuntimeStatus
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 from vitesse_graph.transforms import compile_mapping
@@ -112,6 +112,8 @@ class World:
     profile: RecordProfile | None = None
     usual_p95_ms: float = 0.0
     """Of the first sync, when all was well."""
+    read_back: ReadBack | None = None
+    """Of the first sync as well."""
     base_urls: dict[Side, str] = field(default_factory=dict)
     """Where the definition thinks the APIs are."""
     dest_key: str = ""
@@ -127,6 +129,8 @@ class World:
         self.sandboxes[side] = create_sandbox(
             document, seed=seed, records=count, seed_records=seed_records, require_auth=True
         )
+        # what nobody declares is not kept: that is how most APIs answer an old name
+        self.sandboxes[side].effects.keeps_unknown = False
         self.fronts[side].app = self.sandboxes[side]
 
     def faults(self, side: Side, faults: Faults) -> None:
@@ -211,6 +215,7 @@ class World:
             success_rate=0.0 if report.status == "failed" else 1 - report.quarantined / fetched,
             p95_latency_ms=max(front.p95_ms() for front in self.fronts.values()),
             error_distribution=dict(codes),
+            read_back=report.read_back,
         )
 
     async def reasons(self, definition: IntegrationDefinition) -> list[str]:
@@ -275,7 +280,7 @@ async def build_world(
         world.documents[side] = pair.reader(side)
         world.publish(side, pair.reader(side), seed=1)
     status = await world.sync(world.definition(pair.mapping))
-    world.usual_p95_ms = status.p95_latency_ms
+    world.usual_p95_ms, world.read_back = status.p95_latency_ms, status.read_back
     world.profile = profile_records(world.good_records())
     world.name = f"{name}-after"
     return world

@@ -12,6 +12,7 @@ from vitesse_graph.healing.amend import amend_schema
 from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.health import rolling_health, status_health
+from vitesse_graph.healing.kept import FieldFates, with_ignored
 from vitesse_graph.healing.lookahead import drift_from_probes
 from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
 from vitesse_graph.healing.observed import observe_drift
@@ -40,6 +41,7 @@ __all__ = [
     "AlertEvent",
     "AlertTarget",
     "Credential",
+    "FieldFates",
     "HealEnd",
     "HealPolicy",
     "Hooks",
@@ -83,4 +85,5 @@ __all__ = [
     "send_alert",
     "sign_alert",
     "status_health",
+    "with_ignored",
 ]

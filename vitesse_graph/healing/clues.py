@@ -239,6 +239,8 @@ def drift_clues(facts: Facts) -> Iterator[Clue]:
 
 def _one_drift(item: DriftItem, weight: float, where: str) -> Clue | None:
     subject = f"{item.path} " if item.path else ""
+    if item.kind == "field_ignored":
+        where = "records read back"
     text = f"{_NAMES[item.side]}'s {where}: {subject}{item.detail}"
     if item.kind in _ENDPOINT_KINDS:
         detail = {"endpoint": item.new_path} if item.new_path else {}

@@ -79,7 +79,11 @@ def follow_renames(
     None when something besides renames touches it, when no rename of that confidence does, and when
     the row follows already (what ails it then is something else).
     """
-    items = [item for item in drift if item.severity != "safe" and row.dest_field in item.affects]
+    items = [
+        item
+        for item in drift
+        if item.severity != "safe" and item.kind != "field_ignored" and row.dest_field in item.affects
+    ]
     renames = [item for item in items if item.kind == "field_renamed" and item.new_path]
     is_clean = len(renames) == len(items) and all(item.confidence >= min_confidence for item in renames)
     if not renames or not is_clean:
@@ -164,7 +168,8 @@ def _new_names(drift: Collection[DriftItem], side: str) -> dict[str, str]:
 def broken_fields(mapping: MappingLogic, drift: Collection[DriftItem]) -> set[str]:
     """Destination fields of rows that drift touches in earnest."""
     rows = {row.dest_field for row in mapping.transformations}
-    return {name for item in drift if item.severity != "safe" for name in item.affects} & rows
+    broken = [item for item in drift if item.severity != "safe" and item.kind != "field_ignored"]
+    return {name for item in broken for name in item.affects} & rows
 
 
 def _renamed(path: str, renamed: Mapping[str, str]) -> str:

@@ -15,7 +15,14 @@ from vitesse_graph.state.api_spec import (
     Pagination,
     SourceShape,
 )
-from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, Lookup, SourceSide
+from vitesse_graph.state.definition import (
+    Call,
+    DestSide,
+    IntegrationDefinition,
+    Lookup,
+    RecordRead,
+    SourceSide,
+)
 from vitesse_graph.state.references import NO_CREDENTIAL
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
@@ -146,6 +153,23 @@ def _lookup(shape: DestShape, params: dict[str, str]) -> Lookup | None:
     )
 
 
+def _read_of_one(shape: DestShape, params: dict[str, str], environment: Environment) -> RecordRead | None:
+    names = _PATH_PARAMETER.findall(shape.read.path) if shape.read is not None else []
+    if shape.read is None or not names:
+        return None
+    try:
+        known = _path_params(shape.read, params, environment, "dest", skip=names[-1])
+    except MappingError:  # what only looks again is no reason not to deploy
+        return None
+    return RecordRead(call=_call(shape.read, known), id_param=names[-1])
+
+
+def _write_only(shape: DestShape) -> list[str]:
+    from vitesse_graph.healing.shapes import flatten_schema
+
+    return [path for path, field in flatten_schema(shape.request_schema).items() if field.is_write_only]
+
+
 def _dest_side(
     spec: ApiSpec,
     shape: DestShape,
@@ -178,6 +202,8 @@ def _dest_side(
         update_id_at=shape.update_id_at,
         update_id_is_number=shape.update_id_is_number,
         lookup=_lookup(shape, create_params),
+        read=_read_of_one(shape, params, environment),
+        write_only=_write_only(shape),
         envelope=shape.envelope,
         batch_size=shape.batch_size,
         id_at=shape.id_at,

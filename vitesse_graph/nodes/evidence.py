@@ -128,12 +128,13 @@ async def gather_evidence(
     services: Services, state: SharedWhiteboardState, definition: IntegrationDefinition
 ) -> Evidence:
     """Looks at both sides at once. What cannot be seen is a note, never an error."""
-    from vitesse_graph.healing import MonitorState, RecordProfile
+    from vitesse_graph.healing import MonitorState, RecordProfile, with_ignored
 
     evidence = Evidence()
     kept = await services.registry.monitor_memory(definition.integration_id)
     if kept.get("state"):
-        evidence.history = MonitorState.model_validate(kept["state"]).history
+        memory = MonitorState.model_validate(kept["state"])
+        evidence.history, evidence.drift = memory.history, with_ignored([], memory.fates)
     profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
     await _compare_documents(services, state, definition, evidence)
     await _ask(services, state, definition, evidence, profile)
@@ -159,7 +160,7 @@ async def look_ahead(services: Services, integration_id: str, *, healing: Healin
 
     The first look of a healthy integration is what later ones are compared with.
     """
-    from vitesse_graph.healing import RecordProfile
+    from vitesse_graph.healing import MonitorState, RecordProfile, with_ignored
 
     found, evidence = await live_state(services, integration_id), Evidence()
     if found is None:
@@ -168,6 +169,8 @@ async def look_ahead(services: Services, integration_id: str, *, healing: Healin
     state = state.model_copy(update={"healing": healing})
     kept = await services.registry.monitor_memory(integration_id)
     profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
+    if kept.get("state"):
+        evidence.drift = with_ignored([], MonitorState.model_validate(kept["state"]).fates)
     await _compare_documents(services, state, definition, evidence)
     await _ask(services, state, definition, evidence, profile)
     read = next((p for p in evidence.probes if p.kind == "read" and p.is_well), None)

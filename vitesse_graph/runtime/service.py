@@ -17,7 +17,7 @@ from vitesse_graph.runtime.plan import Work
 from vitesse_graph.runtime.schedule import trigger_for
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.tracing import Tracing
-from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus, SyncReport
+from vitesse_graph.state.definition import IntegrationDefinition, ReadBack, RuntimeStatus, SyncReport
 
 if TYPE_CHECKING:
     from vitesse_graph.settings import Settings
@@ -61,6 +61,7 @@ class RuntimeService:
         self._scheduler: Any = None
         self._last: SyncReport | None = None
         self._last_at: datetime | None = None
+        self._read_back: ReadBack | None = None
         self._is_open = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -139,6 +140,7 @@ class RuntimeService:
     async def _sync(self, request: SyncRequest) -> SyncReport:
         report = await self.engine.run(request)
         self._last, self._last_at = report, datetime.now(UTC)
+        self._read_back = report.read_back or self._read_back
         self._collect_latencies()
         self.metrics.ended(report.status)
         if report.status in ("failed", "paused"):
@@ -236,6 +238,7 @@ class RuntimeService:
                 ),
                 "dead_letters": letters[0][0],
                 "lag_seconds": self._lag_seconds(),
+                "read_back": self._read_back,
             }
         )
 

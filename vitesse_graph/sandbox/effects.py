@@ -22,7 +22,7 @@ from vitesse_graph.sandbox.answers import (
     record_body,
 )
 from vitesse_graph.sandbox.filters import group_tests, select
-from vitesse_graph.sandbox.mend import mend, merged
+from vitesse_graph.sandbox.mend import declared_part, mend, merged
 from vitesse_graph.sandbox.model import INNER, RecordModel, build_model, item_schema, items_place, stamp
 from vitesse_graph.sandbox.operation import Answer, Operation, plain_type
 from vitesse_graph.sandbox.paging import BadPosition, cut, next_url
@@ -78,6 +78,8 @@ class Effects:
         self._neighbours: dict[str, Neighbours] = {}
         self._seeded = {place_of(self._endpoint(key)).collection: rows for key, rows in seed_records.items()}
         self._clock = 0
+        self.keeps_unknown = True
+        """Whether a member that no request of the operation declares is kept; many APIs drop it without a word."""
 
     def _endpoint(self, key: str) -> Any:
         for endpoint in self._reader.spec.endpoints:
@@ -401,7 +403,12 @@ class Effects:
 
     def _placed(self, request: Request, model: RecordModel, sent: Any) -> Any:
         """What was sent, where the record holds it: `data.attributes` of a request is the record's `attributes`."""
-        inner = self._envelope(request.operation, model).rpartition(".")[2]
+        envelope = self._envelope(request.operation, model)
+        if not self.keeps_unknown:
+            schema = request.operation.body_schema
+            declared = at_path(schema, envelope, schema)
+            sent = sent if declared is None else declared_part(sent, declared, schema)
+        inner = envelope.rpartition(".")[2]
         holds_it = inner in model.names and (inner in INNER or inner == model.record_at)
         return {inner: sent} if holds_it else sent
 

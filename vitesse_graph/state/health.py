@@ -54,6 +54,7 @@ DriftKind = Literal[
     "content_type_changed",
     "rate_limit_changed",
     "version_changed",
+    "field_ignored",
 ]
 
 
