@@ -166,7 +166,8 @@ class Monitor:
         """The heal run is over. `deployed`: a repair is live now and is watched for a while."""
         state = self.state
         state.phase = "with_person" if outcome == "needs_person" else "cooling"
-        state.failed_heals = 0 if outcome == "healed" else state.failed_heals + 1
+        # a credential that was renewed is proven by the runs that follow, not by the heal itself
+        state.failed_heals = 0 if outcome == "healed" and deployed else state.failed_heals + 1
         pause = self.settings.cool_down_seconds * 2 ** max(0, state.failed_heals - 1)
         state.cool_until = now + min(pause, self.settings.longest_cool_down_seconds)
         if deployed:

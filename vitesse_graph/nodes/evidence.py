@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -73,23 +74,31 @@ async def _record_schema(services: Services, state: SharedWhiteboardState) -> Js
     return pair.source_shape.record_schema
 
 
-def _credentials(
+async def _credentials(
     services: Services, definition: IntegrationDefinition, evidence: Evidence
 ) -> dict[Role, Credential]:
+    """What the runtime's own calls carry: of an OAuth2 grant the token that all its processes share."""
     from vitesse_graph.healing import Credential
-    from vitesse_graph.runtime.auth import build_credentials, read_credential
+    from vitesse_graph.http import AddressPolicy
+    from vitesse_graph.runtime import open_store
+    from vitesse_graph.runtime.connect import current_credentials
     from vitesse_graph.runtime.secrets import Redactor
 
     found: dict[Role, Credential] = {}
     sides: tuple[tuple[Role, Side], ...] = (("source", definition.source), ("dest", definition.dest))
-    for role, side in sides:
-        try:
-            secret = read_credential(side, redactor=Redactor(), resolver=services.read_secret)
-            made = build_credentials(side.auth, secret)
-        except VitesseError as error:
-            evidence.notes.append(f"probing {side.api_name} without a credential: {error}")
-            continue
-        found[role] = Credential(headers=made.headers, query=made.query)
+    policy, words = AddressPolicy.from_settings(services.settings), Redactor()
+    async with AsyncExitStack() as stack:
+        has_grants = any(side.auth.type in ("oauth2", "openid") for _, side in sides)
+        store = await stack.enter_async_context(open_store(services.settings)) if has_grants else None
+        for role, side in sides:
+            try:
+                made = await current_credentials(
+                    side, policy=policy, redactor=words, store=store, resolver=services.read_secret
+                )
+            except VitesseError as error:
+                evidence.notes.append(words(f"probing {side.api_name} without a credential: {error}"))
+                continue
+            found[role] = Credential(headers=made.headers, query=made.query)
     return found
 
 
@@ -106,7 +115,7 @@ async def _ask(
 
     targets = plan_probes(
         definition,
-        credentials=_credentials(services, definition, evidence),
+        credentials=await _credentials(services, definition, evidence),
         source_schema=await _record_schema(services, state),
         profile=profile,
         drift=evidence.drift,

@@ -14,9 +14,10 @@ from langgraph.runtime import Runtime
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.nodes.episode import adopting, close, new_episode, policy_for, restored, tell_story
 from vitesse_graph.nodes.evidence import gather_evidence
+from vitesse_graph.nodes.renewal import renew, said, sides_of, verdict_of
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.nodes.telling import tell
-from vitesse_graph.nodes.workload import pause_workload
+from vitesse_graph.nodes.workload import pause_workload, replay_dead_letters
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
@@ -31,6 +32,7 @@ END: Literal["__end__"] = "__end__"
 WRITES_WRONG_DATA: frozenset[RootCause] = frozenset({"data_quality"})
 """Causes under which the live version would go on writing values that are wrong: it is paused."""
 _TOLD: dict[str, AlertEvent] = {
+    "healed": "heal.succeeded",
     "waiting": "heal.waiting",
     "needs_person": "heal.needs_person",
     "gave_up": "heal.gave_up",
@@ -104,6 +106,37 @@ def _asks(episode: HealingEpisode, policy: HealPolicy) -> bool:
     return needs_approval(RepairChange(addresses=episode.moves), policy)
 
 
+async def _refresh_auth(
+    services: Services,
+    state: SharedWhiteboardState,
+    episode: HealingEpisode,
+    definition: IntegrationDefinition,
+    policy: HealPolicy,
+) -> HealStrategy | None:
+    """Renews and tries the credential. Where it is accepted and something else is wrong besides, that is next."""
+    from vitesse_graph.healing import choose_strategy
+
+    episode.tried.append("refresh_auth")
+    episode.log.append("tried: refresh_auth")
+    found = [
+        await renew(services, state.deployment, definition, side) for side in sides_of(episode.diagnosis)
+    ]
+    episode.log += [said(one, definition) for one in found]
+    episode.diagnosis.detail["credential"] = verdict = verdict_of(found)
+    if verdict != "accepted":
+        return "refresh_auth"
+    also = [one for one in episode.diagnosis.detail.get("also", []) if one["cause"] != "auth_expired"]
+    if also or episode.diagnosis.cause != "auth_expired":
+        return choose_strategy(episode.diagnosis, episode.tried, policy)
+    if state.deployment is not None:
+        replayed = await replay_dead_letters(state.deployment)
+        if replayed is not None:
+            episode.log.append(
+                f"replayed: {replayed['written']} of {replayed['retried']} dead letters written"
+            )
+    return "refresh_auth"
+
+
 async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: `health_report` and what is deployed. Writes: `healing`, and what the strategy changes."""
     from vitesse_graph.healing import choose_strategy
@@ -128,9 +161,12 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
     elif not episode.is_rejected:
         episode.log.append(f"the repair by {episode.tried[-1] if episode.tried else 'nothing'} did not pass")
     strategy = None if episode.is_rejected else choose_strategy(episode.diagnosis, episode.tried, policy)
+    if strategy == "refresh_auth":
+        definition = IntegrationDefinition.model_validate(kept["definition"])
+        strategy = await _refresh_auth(services, state, episode, definition, policy)
     goto: Destination = END
     changes: dict[str, Any] = {}
-    if strategy is not None:
+    if strategy is not None and strategy not in episode.tried:
         episode.tried.append(strategy)
         episode.log.append(f"tried: {strategy}")
         episode.moves = []

@@ -1,4 +1,4 @@
-"""What nodes ask of a deployed runtime over its own HTTP surface: pause, and dead letters again."""
+"""What nodes ask of a deployed runtime over its own HTTP surface: pause, dead letters again, another token."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import logging
 from typing import Any
 
 import aiohttp
+from pydantic import ValidationError
 
+from vitesse_graph.state.definition import AuthRefresh
 from vitesse_graph.state.deployment import Deployment
 
 _log = logging.getLogger(__name__)
 BUSY_WAITS_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 """A sync that is under way when a repair goes live ends soon: it was asked to."""
+REFRESH_TIMEOUT_SECONDS = 90.0
 REPLAY_TIMEOUT_SECONDS = 600.0
 
 
@@ -52,3 +55,12 @@ async def replay_dead_letters(deployment: Deployment) -> dict[str, int] | None:
             break
         await asyncio.sleep(wait)
     return None
+
+
+async def refresh_credential(deployment: Deployment, side: str) -> AuthRefresh | None:
+    """The runtime renews its credential for one side and tries it; None when it does not answer."""
+    status, answer = await _post(deployment, "/auth/refresh", {"side": side}, REFRESH_TIMEOUT_SECONDS)
+    try:
+        return AuthRefresh.model_validate(answer) if status == 200 else None
+    except ValidationError:
+        return None

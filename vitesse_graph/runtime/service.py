@@ -14,10 +14,17 @@ from vitesse_graph.runtime.engine import SyncEngine, SyncRequest, open_store
 from vitesse_graph.runtime.ledger import report_of
 from vitesse_graph.runtime.metrics import Metrics, health_of
 from vitesse_graph.runtime.plan import Work
+from vitesse_graph.runtime.reauth import SideName, refresh_auth
 from vitesse_graph.runtime.schedule import trigger_for
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.tracing import Tracing
-from vitesse_graph.state.definition import IntegrationDefinition, ReadBack, RuntimeStatus, SyncReport
+from vitesse_graph.state.definition import (
+    AuthRefresh,
+    IntegrationDefinition,
+    ReadBack,
+    RuntimeStatus,
+    SyncReport,
+)
 
 if TYPE_CHECKING:
     from vitesse_graph.settings import Settings
@@ -44,7 +51,8 @@ class RuntimeService:
         self.store = open_store(settings)
         self.tracing = Tracing()
         self.metrics = Metrics(definition.integration_id)
-        policy = AddressPolicy.from_settings(settings)
+        policy = self._policy = AddressPolicy.from_settings(settings)
+        self._resolver = resolver
         self.engine = SyncEngine(
             definition,
             self.store,
@@ -199,6 +207,17 @@ class RuntimeService:
     async def resume(self) -> None:
         """Runs may go on."""
         await self.engine.release()
+
+    async def refresh_auth(self, side: SideName) -> AuthRefresh:
+        """Renews one side's credential and tries it; the next run uses what came of it."""
+        return await refresh_auth(
+            self.definition,
+            side,
+            store=self.store,
+            policy=self._policy,
+            redactor=self.redactor,
+            resolver=self._resolver,
+        )
 
     # -- telling -----------------------------------------------------------------------------------
 

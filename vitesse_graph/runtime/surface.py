@@ -38,6 +38,7 @@ def make_app(service: RuntimeService) -> web.Application:
             web.get("/records/recent", surface.recent),
             web.post("/pause", surface.pause),
             web.post("/resume", surface.resume),
+            web.post("/auth/refresh", surface.refresh_auth),
         ]
     )
     return app
@@ -161,6 +162,12 @@ class _Surface:
     async def resume(self, request: web.Request) -> web.Response:
         await self._service.resume()
         return _json({"paused": False})
+
+    async def refresh_auth(self, request: web.Request) -> web.Response:
+        side = _text(await _body(request), "side")
+        if side not in ("source", "dest"):
+            raise InputError('side must be "source" or "dest"')
+        return _json((await self._service.refresh_auth("dest" if side == "dest" else "source")).dump())
 
 
 def _status_of(error: VitesseError) -> int:

@@ -173,6 +173,17 @@ class SyncReport(Model):
     """None where nothing was written, the API cannot show it, or it was looked at a moment ago."""
 
 
+class AuthRefresh(Model):
+    """What came of renewing one side's credential. Never the credential."""
+
+    side: Literal["source", "dest"]
+    renewed: bool = False
+    """A token endpoint gave a fresh token. False for what is only read anew from its reference."""
+    verdict: Literal["accepted", "refused", "unclear"] = "unclear"
+    """`refused` only on a definite answer."""
+    detail: str = ""
+
+
 class RuntimeStatus(Model):
     """What `GET /status` of a runtime says."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from vitesse_graph.api.monitoring import Monitoring, report_of, watch
@@ -65,17 +66,29 @@ async def test_an_approved_repair_changes_only_what_broke_and_goes_live(
     assert (await service.sync(thread_id)).quarantined == 0
 
 
-async def test_a_refused_credential_is_named_and_no_mapping_is_touched(
-    service: IntegrationService, request_body: dict[str, Any], thread_id: str, stands: Stands
+async def test_a_refused_credential_is_handed_to_a_person_and_taken_up_once_it_is_renewed(
+    service: IntegrationService, request_body: dict[str, Any], thread_id: str, stands: Stands, tmp_path: Path
 ) -> None:
-    before = await _active(service, request_body, thread_id)
+    secret = tmp_path / "shop-token"
+    secret.write_text(stands.shopify_token)
+    before = await _active(service, {**request_body, "source_auth": f"file:{secret}"}, thread_id)
     await stands.rotate_shopify_token("another-token")
-    await service.sync(thread_id, full=True)
+    assert (await service.sync(thread_id, full=True)).status == "failed"
     outcome = await _heal(service, thread_id, ASK_NOBODY)
     assert outcome.state.healing is not None
-    assert outcome.state.healing.diagnosis.cause in ("auth_expired", "permission_lost")
-    assert outcome.state.healing.outcome in ("waiting", "needs_person")
+    assert outcome.state.healing.diagnosis.cause == "auth_expired"
+    assert outcome.state.healing.outcome == "needs_person"
+    told = "\n".join(outcome.state.healing.log)
+    assert f"Put a fresh credential where file:{secret} points" in told
+    assert "another-token" not in told
     assert outcome.values["mapping_logic"] == before.values["mapping_logic"]
+
+    secret.write_text("another-token")
+    outcome = await _heal(service, thread_id, ASK_NOBODY)
+    assert outcome.status == "active", outcome.error
+    assert outcome.state.healing is not None
+    assert outcome.state.healing.outcome in ("healed", "waiting"), outcome.state.healing.log
+    assert (await service.sync(thread_id)).status == "completed"
     assert (await service.runtime_status(thread_id)).definition_version == 1
 
 
