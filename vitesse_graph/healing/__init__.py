@@ -21,6 +21,14 @@ from vitesse_graph.healing.policy import AlertTarget, HealPolicy, alerts_of, pol
 from vitesse_graph.healing.probe_plan import plan_probes
 from vitesse_graph.healing.probes import Credential, Probe, Target, probe
 from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
+from vitesse_graph.healing.reading import (
+    Conclusion,
+    Reading,
+    error_texts,
+    in_words,
+    names_seen,
+    read_with_model,
+)
 from vitesse_graph.healing.renames import Rename, find_renames
 from vitesse_graph.healing.repair import (
     RepairChange,
@@ -40,6 +48,7 @@ __all__ = [
     "Alert",
     "AlertEvent",
     "AlertTarget",
+    "Conclusion",
     "Credential",
     "FieldFates",
     "HealEnd",
@@ -51,6 +60,7 @@ __all__ = [
     "MonitorState",
     "OutputDifferences",
     "Probe",
+    "Reading",
     "RecordProfile",
     "Rename",
     "RepairChange",
@@ -69,16 +79,20 @@ __all__ = [
     "diff_schemas",
     "diff_specs",
     "drift_from_probes",
+    "error_texts",
     "find_renames",
     "find_successor",
     "findings_of",
     "follow_renames",
+    "in_words",
+    "names_seen",
     "needs_approval",
     "observe_drift",
     "plan_probes",
     "policy_of",
     "probe",
     "profile_records",
+    "read_with_model",
     "render_drift",
     "repair_mapping",
     "rolling_health",

@@ -173,6 +173,7 @@ async def tell_story(
             "tried": list(episode.tried),
             "minutes": minutes_of(episode),
             "story": episode.log[-LINES_KEPT:],
+            **({"language_model": episode.language_model} if episode.language_model else {}),
             **also,
         },
     )

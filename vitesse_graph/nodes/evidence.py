@@ -32,6 +32,8 @@ class Evidence:
     """Statuses of good times, as the monitor keeps them."""
     notes: list[str] = field(default_factory=list)
     names: dict[str, Role] = field(default_factory=dict)
+    descriptions: list[str] = field(default_factory=list)
+    """What documents that changed say of themselves now."""
 
     @property
     def observed(self) -> list[DriftItem]:
@@ -61,6 +63,7 @@ async def _drift_of(
         return
     if new.digest == old.digest:
         return
+    evidence.descriptions.append(new.spec.description)
     evidence.drift += await asyncio.to_thread(
         diff_specs, old, new, mapping=definition.mapping, key=endpoint.key, side=role
     )

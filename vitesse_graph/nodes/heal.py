@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.nodes.episode import adopting, close, new_episode, policy_for, restored, tell_story
 from vitesse_graph.nodes.evidence import gather_evidence
+from vitesse_graph.nodes.reading import read_texts, told_of
 from vitesse_graph.nodes.renewal import renew, said, sides_of, verdict_of
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.nodes.telling import tell
@@ -52,6 +53,7 @@ async def _open_episode(
 
     report = state.health_report or HealthReport()
     evidence = await gather_evidence(services, live.model_copy(update={"healing": state.healing}), definition)
+    reading = await read_texts(services, report, evidence)
     diagnosis = diagnose(
         report,
         drift=evidence.drift,
@@ -59,9 +61,14 @@ async def _open_episode(
         history=evidence.history,
         mapping=definition.mapping,
         names=evidence.names,
+        conclusion=reading.conclusion if reading is not None else None,
     )
+    lines, cost = told_of(reading, diagnosis, evidence) if reading is not None else ([], {})
     diagnosis = adopting(diagnosis, [*evidence.drift, *report.drift], policy)
-    return new_episode(state.healing, report, diagnosis, evidence)
+    episode = new_episode(state.healing, report, diagnosis, evidence)
+    episode.log += lines
+    episode.language_model = cost
+    return episode
 
 
 def _switched(state: SharedWhiteboardState, role: str, url: str) -> dict[str, Any]:
