@@ -19,7 +19,7 @@ from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END
 from vitesse_graph.runtime.pipeline import OnCommit, Pipeline
 from vitesse_graph.runtime.plan import Planner, Range, Work
-from vitesse_graph.runtime.readback import EVERY_SECONDS, Sample, read_back
+from vitesse_graph.runtime.readback import EVERY_SECONDS, MANY_WRITES, Sample, read_back
 from vitesse_graph.runtime.reader import PositionExpired, SourceReader
 from vitesse_graph.runtime.recovery import Recovery
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
@@ -175,9 +175,11 @@ class SyncEngine:
         return report
 
     async def _look_again(self, sides: Sides, report: SyncReport) -> ReadBack | None:
-        """Reads a few of the written records back, seldom; never after a run that did not go well."""
+        """Reads a few of the written records back: after many writes, or seldom; never after a run that did
+        not go well."""
         now = time.monotonic()
         is_due = self._read_back_at is None or now - self._read_back_at >= EVERY_SECONDS
+        is_due = is_due or report.written >= MANY_WRITES
         if report.status != "completed" or self._is_stopping or not is_due:
             return None
         found = await read_back(self.definition, sides.dest, self._sample, run_id=report.run_id)

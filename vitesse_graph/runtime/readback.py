@@ -30,6 +30,8 @@ LONGEST_SECONDS = 15.0
 SETTLE_SECONDS = 1.0
 """Some APIs show what was written a moment later: a record that lacks something is looked at once more."""
 EVERY_SECONDS = 300.0
+MANY_WRITES = 3 * RECORDS
+"""After so many, what is read is a small part of the calls; after fewer it is done now and then only."""
 MAX_BYTES = 1_000_000
 _MAX_OBJECTS = 40
 _OTHERS = 60
