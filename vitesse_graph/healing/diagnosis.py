@@ -109,7 +109,9 @@ def diagnose(
         readings=gather_readings(report, names or {}, fields),
     )
     clues = [clue for witness in WITNESSES for clue in witness(facts)]
-    seen = [*probe_clues(facts), *drift_clues(replace(facts, drift=()))]
+    # what was read back was asked of the live API, as probes are
+    read_back = [item for item in all_drift if item.kind == "field_ignored"]
+    seen = [*probe_clues(facts), *drift_clues(replace(facts, drift=read_back))]
     agreeing = reading_clues(conclusion, seen)
     clues += agreeing
     cases = _explained(_cases(clues), clues)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.model_server import KEY, serving
 from vitesse_graph.api.monitoring import Monitoring, look_once
 from vitesse_graph.api.service import IntegrationService, Outcome
 from vitesse_graph.chaos.world import Front
@@ -51,6 +52,28 @@ class Api:
         self.front.app = self.sandbox
 
 
+def announcing(app: Any) -> Any:
+    """The API names a page about its changes in every answer (RFC 9745), and serves that page."""
+    page = b"<html><p>Welcome.</p><p>The field phone_number was renamed to phone_value.</p></html>"
+
+    async def announced(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"] == "/changes":
+            headers = [(b"content-type", b"text/html")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": page})
+            return
+
+        async def with_link(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                link = (b"link", b'</changes>; rel="deprecation"')
+                message = {**message, "headers": [*message["headers"], link]}
+            await send(message)
+
+        await app(scope, receive, with_link)
+
+    return announced
+
+
 @pytest.fixture
 async def apis(tmp_path: Path, settings: Settings) -> AsyncIterator[tuple[Api, Api]]:
     made, tasks = [], []
@@ -89,6 +112,19 @@ async def _active(
 def _sources(outcome: Outcome) -> dict[str, Any]:
     assert outcome.state.mapping_logic is not None
     return {row.dest_field: row.source_field for row in outcome.state.mapping_logic.transformations}
+
+
+def _model(body: dict[str, Any]) -> dict[str, Any]:
+    """What a model would say: nothing to the mapper, a conclusion to the diagnosis."""
+    if body["tools"][0]["function"]["name"] != "Conclusion":
+        return {"picks": []}
+    return {
+        "cause": "dest_schema_changed",
+        "side": "dest",
+        "old_field": "phone_number",
+        "new_field": "phone_value",
+        "reason": "the release notes say so",
+    }
 
 
 async def test_a_repair_that_does_not_hold_is_rolled_back_by_the_monitor_itself(
@@ -160,18 +196,35 @@ async def test_a_field_that_the_destination_drops_in_silence_is_noticed_and_a_pe
     takes_all = json.loads(changed.replace('"additionalProperties": false', '"additionalProperties": true'))
     silent = SpecDocument(takes_all, spec_format="openapi-3.0.3", digest="silent")
     crm.behave(silent, [])
+    crm.front.app = announcing(crm.front.app)
     shop.behave(await load_document(str(shop.file), settings=settings), make_customers(100)[60:])
     report = await service.sync(thread_id, full=True)
     assert (report.status, report.written, report.quarantined) == ("completed", 40, 0)
 
-    decision = (await look_once(monitoring, with_specs=False))[thread_id]
+    async with serving(_model) as (options, asked):
+        with_model = {"openai_api_key": options.api_key, "openai_base_url": options.base_url}
+        for name, value in with_model.items():
+            monkeypatch.setattr(service.services.settings, name, value)
+        decision = (await look_once(monitoring, with_specs=False))[thread_id]
+        for name in with_model:
+            monkeypatch.setattr(service.services.settings, name, None)
     assert decision.action == "start_heal", said
+    sent = json.dumps([body for _, body in asked])
+    assert KEY not in sent
+    assert "phone_number was renamed to phone_value" in sent
+    assert "Welcome" not in sent
     outcome = await service.look(thread_id)
     episode = outcome.state.healing
     assert episode is not None
     assert (episode.diagnosis.cause, episode.diagnosis.side) == ("dest_schema_changed", "dest"), episode.log
     assert episode.outcome == "needs_person", episode.log
     assert "phone_number is accepted and no longer kept" in "\n".join(episode.log)
+    # what the model read agrees with what was read back, so it counts, and what it cost is kept
+    assert "the language model reads the same" in "\n".join(episode.diagnosis.evidence)
+    assert episode.language_model["calls"] == 1
+    log = await service.services.registry.audit_log(thread_id)
+    (story,) = [entry for entry in log if entry["action"] == "heal.episode"]
+    assert story["detail"]["language_model"]["input_tokens"] == 120
     assert _sources(outcome) == _sources(before)
     assert (await service.runtime_status(thread_id)).definition_version == 1
     assert [i.path for i in await service.drift(thread_id) if i.severity == "breaking"] == ["phone_number"]
