@@ -15,13 +15,14 @@ from vitesse_graph.errors import ConflictError
 from vitesse_graph.nodes.episode import adopting, close, new_episode, policy_for, restored, tell_story
 from vitesse_graph.nodes.evidence import gather_evidence
 from vitesse_graph.nodes.reading import read_texts, told_of
-from vitesse_graph.nodes.renewal import renew, said, sides_of, verdict_of
+from vitesse_graph.nodes.renewal import hand_over, renew, said, sides_of, verdict_of
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.nodes.telling import tell
 from vitesse_graph.nodes.workload import pause_workload, replay_dead_letters
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
+from vitesse_graph.state.deployment import Deployment
 from vitesse_graph.state.health import HealingEpisode, HealStrategy, HealthReport, RootCause
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
@@ -117,31 +118,36 @@ async def _refresh_auth(
     services: Services,
     state: SharedWhiteboardState,
     episode: HealingEpisode,
-    definition: IntegrationDefinition,
+    kept: dict[str, Any],
     policy: HealPolicy,
-) -> HealStrategy | None:
-    """Renews and tries the credential. Where it is accepted and something else is wrong besides, that is next."""
+    actor: str,
+) -> tuple[HealStrategy | None, Deployment | None]:
+    """Renews and tries the credential. Where it is accepted and something else is wrong besides, that is
+    next. The second of the answer is the deployment that was given a credential anew."""
     from vitesse_graph.healing import choose_strategy
 
+    definition = IntegrationDefinition.model_validate(kept["definition"])
+    deployment, anew = state.deployment, None
     episode.tried.append("refresh_auth")
     episode.log.append("tried: refresh_auth")
-    found = [
-        await renew(services, state.deployment, definition, side) for side in sides_of(episode.diagnosis)
-    ]
-    episode.log += [said(one, definition) for one in found]
-    episode.diagnosis.detail["credential"] = verdict = verdict_of(found)
+    found = [await renew(services, deployment, definition, side) for side in sides_of(episode.diagnosis)]
+    episode.log += [said(one, definition) for one, _ in found]
+    episode.diagnosis.detail["credential"] = verdict = verdict_of([one for one, _ in found])
     if verdict != "accepted":
-        return "refresh_auth"
+        return "refresh_auth", None
+    if any(is_old for _, is_old in found):
+        deployment = anew = await hand_over(services, state, definition, kept["whiteboard"], actor=actor)
+        episode.log.append(f"deployed: version {anew.version}, the same with the fresh credential")
     also = [one for one in episode.diagnosis.detail.get("also", []) if one["cause"] != "auth_expired"]
     if also or episode.diagnosis.cause != "auth_expired":
-        return choose_strategy(episode.diagnosis, episode.tried, policy)
-    if state.deployment is not None:
-        replayed = await replay_dead_letters(state.deployment)
+        return choose_strategy(episode.diagnosis, episode.tried, policy), anew
+    if deployment is not None:
+        replayed = await replay_dead_letters(deployment)
         if replayed is not None:
             episode.log.append(
                 f"replayed: {replayed['written']} of {replayed['retried']} dead letters written"
             )
-    return "refresh_auth"
+    return "refresh_auth", anew
 
 
 async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
@@ -167,10 +173,10 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
         await tell(services, integration_id, "heal.started", summary, "\n".join(episode.log[2:]))
     elif not episode.is_rejected:
         episode.log.append(f"the repair by {episode.tried[-1] if episode.tried else 'nothing'} did not pass")
+    anew: Deployment | None = None
     strategy = None if episode.is_rejected else choose_strategy(episode.diagnosis, episode.tried, policy)
     if strategy == "refresh_auth":
-        definition = IntegrationDefinition.model_validate(kept["definition"])
-        strategy = await _refresh_auth(services, state, episode, definition, policy)
+        strategy, anew = await _refresh_auth(services, state, episode, kept, policy, context.actor)
     goto: Destination = END
     changes: dict[str, Any] = {}
     if strategy is not None and strategy not in episode.tried:
@@ -185,6 +191,7 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
         "retry_count": 0,
         "best_attempt": None,
         "deployment_plan": None,
+        **({"deployment": anew.dump()} if anew is not None else {}),
         **changes,
     }
     if goto == END:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from vitesse_graph.api.monitoring import Monitoring, report_of, watch
 from vitesse_graph.api.service import IntegrationService, Outcome
 from vitesse_graph.demo.stands import Stands
@@ -90,6 +92,29 @@ async def test_a_refused_credential_is_handed_to_a_person_and_taken_up_once_it_i
     assert outcome.state.healing.outcome in ("healed", "waiting"), outcome.state.healing.log
     assert (await service.sync(thread_id)).status == "completed"
     assert (await service.runtime_status(thread_id)).definition_version == 1
+
+
+async def test_a_credential_that_was_changed_where_it_is_stored_is_handed_to_the_workload(
+    service: IntegrationService,
+    request_body: dict[str, Any],
+    thread_id: str,
+    stands: Stands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = await _active(service, request_body, thread_id)
+    await stands.rotate_shopify_token("another-token")
+    monkeypatch.setenv("TEST_SHOP_TOKEN", "another-token")  # the workload's own environment has the old one
+    assert (await service.sync(thread_id, full=True)).status == "failed"
+    report = await report_of(service, thread_id, "health fell")
+    outcome = await service.heal(thread_id, report.dump(), context=ASK_NOBODY)
+    episode = outcome.state.healing
+    assert episode is not None
+    assert (episode.outcome, outcome.status) == ("healed", "active"), episode.log
+    assert "deployed: version 2, the same with the fresh credential" in episode.log
+    assert "another-token" not in "\n".join(episode.log)
+    assert _sources(outcome) == _sources(before)
+    assert (await service.runtime_status(thread_id)).definition_version == 2
+    assert (await service.sync(thread_id, full=True)).status == "completed"
 
 
 async def test_what_nothing_can_feed_is_handed_to_a_person_with_everything_as_it_was(
