@@ -155,7 +155,8 @@ async def test_a_repair_that_does_not_hold_is_rolled_back_by_the_monitor_itself(
     assert _sources(healed) == {**_sources(before), "email": "email_address"}
     letters = await service.call_runtime(thread_id, "GET", "/dead-letters")
     assert letters["count"] == 0  # what had failed is written, and it was not asked for
-    assert {"was": "email", "is": "email_address"}.items() <= healed.state.learned_patterns[0].items()
+    learned = [(one.get("was"), one.get("is")) for one in healed.state.learned_patterns]
+    assert ("email", "email_address") in learned
 
     # the vendor thinks better of it: the repair is wrong now, within its watch window
     shop.publish(published)
