@@ -13,7 +13,9 @@ from tests.integration.runtime.apis import Apis, person
 from tests.integration.runtime.definitions import definition
 from tests.integration.runtime.test_auth import TokenServer
 from vitesse_graph.http import AddressPolicy
+from vitesse_graph.runtime.connect import current_credentials
 from vitesse_graph.runtime.reauth import refresh_auth
+from vitesse_graph.runtime.secrets import Redactor
 from vitesse_graph.runtime.store import Store
 from vitesse_graph.state.api_spec import AuthHeader, AuthScheme
 from vitesse_graph.state.definition import AuthRefresh, IntegrationDefinition
@@ -65,6 +67,16 @@ async def test_a_grant_is_renewed_though_its_token_had_time_left_and_is_tried(
     assert (first.verdict, again.verdict, again.renewed) == ("accepted", "accepted", True)
     assert endpoint[0].given == given + 1
     assert "access-token" not in first.model_dump_json() + again.model_dump_json()
+
+
+async def test_others_who_ask_carry_the_token_that_the_runtime_uses(
+    granted: IntegrationDefinition, endpoint: tuple[TokenServer, str], store: Store, policy: AddressPolicy
+) -> None:
+    await refresh(granted, store, policy)
+    given = endpoint[0].given
+    found = await current_credentials(granted.source, policy=policy, redactor=Redactor(), store=store)
+    assert found.headers == {"Authorization": f"Bearer access-token-{given}"}
+    assert endpoint[0].given == given  # nothing was renewed for that
 
 
 async def test_a_dead_grant_is_refused(
