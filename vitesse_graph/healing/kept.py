@@ -1,6 +1,6 @@
 """Which written fields the destination keeps, over time, and which it has begun to ignore. Pure.
 
-A field counts as kept once it has come back three times. From then on, the last three records that
+A field counts as kept once it has come back in nine of ten records, and three at least. From then on, the last three records that
 carried it coming back without it is a change at the destination, which no error and no document
 tells. A field that never came back (write-only, or shown elsewhere) is never judged.
 """
@@ -17,6 +17,9 @@ from vitesse_graph.state.health import DriftItem
 
 ENOUGH = 3
 """Records from which on something is said, either way."""
+RELIED_ON, DOUBTED = 0.9, 0.75
+"""Shares of the remembered records that brought a field back: from the one on it is counted on, and under
+the other no longer."""
 _MARKS = 12
 MAX_FIELDS = 300
 MAX_OTHERS = 100
@@ -49,8 +52,7 @@ class FieldFates(Model):
             # within one run the order is not known: what still comes back counts as the latest
             marks = self.marks.get(path, "") + came[::-1]
             self.marks[path] = marks[-_MARKS:]
-            if path not in self.kept and marks.count("k") >= ENOUGH:
-                self.kept.append(path)
+            self._weigh(path)
         names = set(found.others)
         if self.ignored():
             self.newcomers = sorted({*self.newcomers, *(names - set(self.others))} & names)[:MAX_OTHERS]
@@ -58,6 +60,15 @@ class FieldFates(Model):
             self.others = sorted({*self.others, *names})[:MAX_OTHERS]
             self.newcomers = []
         return True
+
+    def _weigh(self, path: str) -> None:
+        """A field that comes and goes (an API that drops what it finds invalid) is not counted on."""
+        marks = self.marks[path]
+        shown = marks.count("k")
+        if shown >= ENOUGH and shown >= RELIED_ON * len(marks):
+            self.kept = list(dict.fromkeys([*self.kept, path]))
+        elif marks.endswith("k") and shown < DOUBTED * len(marks):
+            self.kept = [one for one in self.kept if one != path]
 
     def forget_marks(self) -> None:
         """Another version writes now: what comes back is counted anew, what was known to be kept is not."""

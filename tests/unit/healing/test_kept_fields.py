@@ -92,6 +92,13 @@ def test_a_field_that_a_few_records_lose_is_no_alarm() -> None:
     assert decision.action == "none"
 
 
+def test_a_field_that_comes_and_goes_is_no_alarm() -> None:
+    """An API that drops what it finds invalid, in runs of one record each."""
+    came_back = [1, 1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1]
+    monitor, _ = after(*(read(n, {"email": (1, one)}) for n, one in enumerate(came_back)))
+    assert (monitor.state.phase, monitor.state.fates.kept) == ("armed", [])
+
+
 def test_the_same_status_asked_for_again_counts_once() -> None:
     fates = FieldFates()
     assert fates.take(read(1, ALL_KEPT))
