@@ -16,6 +16,9 @@ from vitesse_graph.state.mapping import MappingLogic, Transformation
 SURE_RENAME = 0.8
 """Under this confidence a rename is a guess that a person should see."""
 
+SURE_ADDITION = 0.8
+"""Under this a newly demanded field stays unfed, so that the guardian refuses the repair and a person sees it."""
+
 RowChangeKind = Literal["added", "removed", "renamed", "retargeted", "transform_changed"]
 
 
@@ -115,7 +118,8 @@ def repair_mapping(
     (what the guardian's findings name). A row that broke by nothing but a sure rename follows it and
     keeps its conversion; another takes the proposal's row, or, where there is none, follows a guess
     or is left out. All other rows stay as a person approved them. Fields that became required and
-    that only the proposal feeds are added.
+    that only the proposal feeds are added where it is sure of them: what a vendor begins to demand is
+    filled by a guess by nobody but a person.
     """
     broken = broken_fields(old, drift) | set(also)
     proposals = {row.dest_field: row for row in proposed.transformations}
@@ -126,13 +130,15 @@ def repair_mapping(
     ]
     rows = [row for row in kept if row is not None]
     present = {row.dest_field for row in rows}
-    wanted = {item.path for item in drift if item.side == "dest" and item.kind == "field_required"} | set(
-        also
-    )
+    demanded = {item.path for item in drift if item.side == "dest" and item.kind == "field_required"}
     rows += [
         row.evolve(origin="heal")
         for row in proposed.transformations
-        if row.dest_field not in present and any(is_within(row.dest_field, path) for path in wanted)
+        if row.dest_field not in present
+        and (
+            (row.confidence >= SURE_ADDITION and any(is_within(row.dest_field, path) for path in demanded))
+            or any(is_within(row.dest_field, path) for path in set(also) - demanded)
+        )
     ]
     confidences = [row.confidence for row in rows]
     return proposed.evolve(
