@@ -200,7 +200,7 @@ class World:
         options = Options(patience_seconds=PATIENCE_SECONDS, stop_grace_seconds=1.0)
         if replay:
             engine = SyncEngine(definition, self.store, policy=POLICY, options=options)
-            await retry_dead_letters(engine)
+            await retry_dead_letters(engine, with_unknown=False)
         report = await run_sync(definition, full=True, store=self.store, policy=POLICY, options=options)
         letters = await list_dead_letters(self.store, definition.integration_id, limit=500)
         codes = Counter(str(letter["code"]) for letter in letters)

@@ -45,10 +45,13 @@ async def pause_workload(deployment: Deployment, reason: str) -> bool:
 async def replay_dead_letters(deployment: Deployment) -> dict[str, int] | None:
     """Tries what could not be written again, with the mapping as it is now: {retried, written, failed}.
 
-    None when the runtime does not answer or stays busy: what is left waits in its ledger.
+    Those that may have been taken already are left for a person. None when the runtime does not answer
+    or stays busy: what is left waits in its ledger.
     """
     for wait in (*BUSY_WAITS_SECONDS, None):
-        status, answer = await _post(deployment, "/dead-letters/retry", {}, REPLAY_TIMEOUT_SECONDS)
+        status, answer = await _post(
+            deployment, "/dead-letters/retry", {"unknown": False}, REPLAY_TIMEOUT_SECONDS
+        )
         if status == 200:
             return {name: int(answer.get(name, 0)) for name in ("retried", "written", "failed")}
         if status != 409 or wait is None:

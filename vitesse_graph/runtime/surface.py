@@ -125,7 +125,9 @@ class _Surface:
     async def retry_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import retry_dead_letters
 
-        return _json(await retry_dead_letters(self._service.engine, _ids(await _body(request))))
+        body = await _body(request)
+        with_unknown = _flag({"unknown": True, **body}, "unknown")
+        return _json(await retry_dead_letters(self._service.engine, _ids(body), with_unknown=with_unknown))
 
     async def drop_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import drop_dead_letters
