@@ -205,8 +205,15 @@ def compare_mappings(old: MappingLogic, new: MappingLogic, drift: Collection[Dri
         change = _row_change(row, other, source_names, dest_names)
         if change is not None:
             changes.append(change)
+    demanded = [i.path for i in drift if i.kind == "field_required" and i.side == "dest"]
     changes += [
-        RowChange(dest_field=name, kind="added", after=_source(row))
+        # what a vendor begins to demand may mean something that its name does not tell
+        RowChange(
+            dest_field=name,
+            kind="added",
+            after=_source(row),
+            is_sure=not any(is_within(name, path) for path in demanded),
+        )
         for name, row in after.items()
         if name not in matched
     ]
