@@ -131,8 +131,8 @@ class Monitoring:
         self._say(
             f"{integration_id}: {outcome.state.healing.log[-1] if outcome.state.healing else outcome.status}"
         )
-        if end.deployed:
-            # What failed during the episode is read again under the repaired definition.
+        if end.deployed or end.outcome == "healed":
+            # What failed during the episode is read again, under the repaired definition or credential.
             report_after = await self._service.sync(integration_id)
             self._say(
                 f"{integration_id}: synced, {report_after.written} written, {report_after.quarantined} quarantined"

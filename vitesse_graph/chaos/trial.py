@@ -259,7 +259,9 @@ async def run_case(case: Case, world: World, truth: list[dict[str, Any]]) -> Out
     """One case on one prepared world; None when it cannot happen there."""
     outcome = Outcome(case.name, world.pair.name, expected=case.answer, has_cause=bool(case.causes))
     monitor = Monitor()
-    calm = RuntimeStatus(integration_id="i", definition_version=1, definition_digest="")
+    calm = RuntimeStatus(
+        integration_id="i", definition_version=1, definition_digest="", read_back=world.read_back
+    )
     monitor.observe(calm, 0.0)
     try:
         injected = case.inject(world)

@@ -31,7 +31,7 @@ from vitesse_graph.runtime.connect import Options
 from vitesse_graph.sandbox import Faults, Sandbox, create_sandbox, serve
 from vitesse_graph.settings import Settings
 from vitesse_graph.specs import SpecDocument
-from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus
+from vitesse_graph.state.definition import IntegrationDefinition, ReadBack, RuntimeStatus
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 from vitesse_graph.transforms import compile_mapping
@@ -112,6 +112,8 @@ class World:
     profile: RecordProfile | None = None
     usual_p95_ms: float = 0.0
     """Of the first sync, when all was well."""
+    read_back: ReadBack | None = None
+    """Of the first sync as well."""
     base_urls: dict[Side, str] = field(default_factory=dict)
     """Where the definition thinks the APIs are."""
     dest_key: str = ""
@@ -127,6 +129,8 @@ class World:
         self.sandboxes[side] = create_sandbox(
             document, seed=seed, records=count, seed_records=seed_records, require_auth=True
         )
+        # what nobody declares is not kept: that is how most APIs answer an old name
+        self.sandboxes[side].effects.keeps_unknown = False
         self.fronts[side].app = self.sandboxes[side]
 
     def faults(self, side: Side, faults: Faults) -> None:
@@ -196,7 +200,7 @@ class World:
         options = Options(patience_seconds=PATIENCE_SECONDS, stop_grace_seconds=1.0)
         if replay:
             engine = SyncEngine(definition, self.store, policy=POLICY, options=options)
-            await retry_dead_letters(engine)
+            await retry_dead_letters(engine, with_unknown=False)
         report = await run_sync(definition, full=True, store=self.store, policy=POLICY, options=options)
         letters = await list_dead_letters(self.store, definition.integration_id, limit=500)
         codes = Counter(str(letter["code"]) for letter in letters)
@@ -211,6 +215,7 @@ class World:
             success_rate=0.0 if report.status == "failed" else 1 - report.quarantined / fetched,
             p95_latency_ms=max(front.p95_ms() for front in self.fronts.values()),
             error_distribution=dict(codes),
+            read_back=report.read_back,
         )
 
     async def reasons(self, definition: IntegrationDefinition) -> list[str]:
@@ -275,7 +280,7 @@ async def build_world(
         world.documents[side] = pair.reader(side)
         world.publish(side, pair.reader(side), seed=1)
     status = await world.sync(world.definition(pair.mapping))
-    world.usual_p95_ms = status.p95_latency_ms
+    world.usual_p95_ms, world.read_back = status.p95_latency_ms, status.read_back
     world.profile = profile_records(world.good_records())
     world.name = f"{name}-after"
     return world

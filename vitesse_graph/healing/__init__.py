@@ -12,6 +12,7 @@ from vitesse_graph.healing.amend import amend_schema
 from vitesse_graph.healing.diagnosis import STRATEGIES, diagnose
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.health import rolling_health, status_health
+from vitesse_graph.healing.kept import FieldFates, with_ignored
 from vitesse_graph.healing.lookahead import drift_from_probes
 from vitesse_graph.healing.monitor import Monitor, MonitorDecision, MonitorSettings, MonitorState
 from vitesse_graph.healing.observed import observe_drift
@@ -20,6 +21,14 @@ from vitesse_graph.healing.policy import AlertTarget, HealPolicy, alerts_of, pol
 from vitesse_graph.healing.probe_plan import plan_probes
 from vitesse_graph.healing.probes import Credential, Probe, Target, probe
 from vitesse_graph.healing.profiles import RecordProfile, Shift, compare_profiles, profile_records
+from vitesse_graph.healing.reading import (
+    Conclusion,
+    Reading,
+    error_texts,
+    in_words,
+    names_seen,
+    read_with_model,
+)
 from vitesse_graph.healing.renames import Rename, find_renames
 from vitesse_graph.healing.repair import (
     RepairChange,
@@ -39,7 +48,9 @@ __all__ = [
     "Alert",
     "AlertEvent",
     "AlertTarget",
+    "Conclusion",
     "Credential",
+    "FieldFates",
     "HealEnd",
     "HealPolicy",
     "Hooks",
@@ -49,6 +60,7 @@ __all__ = [
     "MonitorState",
     "OutputDifferences",
     "Probe",
+    "Reading",
     "RecordProfile",
     "Rename",
     "RepairChange",
@@ -67,20 +79,25 @@ __all__ = [
     "diff_schemas",
     "diff_specs",
     "drift_from_probes",
+    "error_texts",
     "find_renames",
     "find_successor",
     "findings_of",
     "follow_renames",
+    "in_words",
+    "names_seen",
     "needs_approval",
     "observe_drift",
     "plan_probes",
     "policy_of",
     "probe",
     "profile_records",
+    "read_with_model",
     "render_drift",
     "repair_mapping",
     "rolling_health",
     "send_alert",
     "sign_alert",
     "status_health",
+    "with_ignored",
 ]

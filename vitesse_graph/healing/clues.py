@@ -239,6 +239,8 @@ def drift_clues(facts: Facts) -> Iterator[Clue]:
 
 def _one_drift(item: DriftItem, weight: float, where: str) -> Clue | None:
     subject = f"{item.path} " if item.path else ""
+    if item.kind == "field_ignored":
+        where = "records read back"
     text = f"{_NAMES[item.side]}'s {where}: {subject}{item.detail}"
     if item.kind in _ENDPOINT_KINDS:
         detail = {"endpoint": item.new_path} if item.new_path else {}
@@ -281,7 +283,13 @@ def error_clues(facts: Facts) -> Iterator[Clue]:
 
 
 def _contradicts(cause: RootCause, side: Side, facts: Facts) -> bool:
-    """Whether a probe just now saw the opposite: what went through is neither refused nor away."""
+    """Whether a probe just now saw the opposite: what went through is neither refused nor away.
+
+    Where nearly all that fails is refused credentials, the runtime may hold another one than we do.
+    """
+    is_nearly_all = min(facts.failure_share, facts.share("unauthorised", side=side)) >= MAJORITY
+    if cause == "auth_expired" and is_nearly_all:
+        return False
     is_passing = cause in ("auth_expired", "permission_lost", "outage", "endpoint_moved")
     return is_passing and facts.is_well(side) and side == "source"
 

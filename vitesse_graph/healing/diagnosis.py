@@ -8,14 +8,24 @@ told in `detail["also"]`, since two things can break at once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any
 
-from vitesse_graph.healing.clues import WITNESSES, Clue, ClueSide, Facts, gather_readings
+from vitesse_graph.healing.clues import (
+    WITNESSES,
+    Clue,
+    ClueSide,
+    Facts,
+    drift_clues,
+    gather_readings,
+    probe_clues,
+)
 from vitesse_graph.healing.findings import findings_of
 from vitesse_graph.healing.impact import Side
 from vitesse_graph.healing.probes import Probe
 from vitesse_graph.healing.profiles import Shift
+from vitesse_graph.healing.reading import Conclusion, reading_clues
 from vitesse_graph.state.definition import RuntimeStatus
 from vitesse_graph.state.health import Diagnosis, DriftItem, HealStrategy, HealthReport, RootCause
 from vitesse_graph.state.mapping import MappingLogic
@@ -78,13 +88,15 @@ def diagnose(
     shifts: Sequence[Shift] = (),
     mapping: MappingLogic | None = None,
     names: dict[str, Side] | None = None,
+    conclusion: Conclusion | None = None,
 ) -> Diagnosis:
     """The most likely cause, and the strategies that follow from it, best first.
 
     `drift` is the comparison of the specifications (the report's own is used as well); `history`
     earlier statuses of a healthy runtime, oldest first, for what is usual; `shifts` changes in kind
     of the records' values. `names` maps API names to sides, `mapping` gives the fields that errors
-    may name; both only sharpen the reading of error texts.
+    may name; both only sharpen the reading of error texts. `conclusion` is what a language model read:
+    it counts where a probe saw the same.
     """
     all_drift = list({item.model_dump_json(): item for item in (*report.drift, *drift)}.values())
     fields = [row.dest_field for row in mapping.transformations] if mapping else []
@@ -97,6 +109,11 @@ def diagnose(
         readings=gather_readings(report, names or {}, fields),
     )
     clues = [clue for witness in WITNESSES for clue in witness(facts)]
+    # what was read back was asked of the live API, as probes are
+    read_back = [item for item in all_drift if item.kind == "field_ignored"]
+    seen = [*probe_clues(facts), *drift_clues(replace(facts, drift=read_back))]
+    agreeing = reading_clues(conclusion, seen)
+    clues += agreeing
     cases = _explained(_cases(clues), clues)
     ranked = sorted(cases.items(), key=lambda case: (-round(case[1], 1), _ORDER.index(case[0][0]), -case[1]))
     observed = [*all_drift, *(item for probe in probes for item in probe.drift)]
@@ -121,6 +138,7 @@ def diagnose(
         detail={
             **_detail(clues, cause, side, probes),
             **({"also": [_also(case) for case in also]} if also else {}),
+            **({"reading_counts": True} if agreeing else {}),
         },
     )
 

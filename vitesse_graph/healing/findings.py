@@ -17,8 +17,8 @@ def findings_of(drift: Collection[DriftItem], mapping: MappingLogic) -> list[Fin
     """
     found: dict[tuple[str | None, str | None], Finding] = {}
     for item in sorted(drift, key=lambda item: (_RANK.get(item.kind, 9), -item.confidence)):
-        if item.severity == "safe":
-            continue
+        if item.severity == "safe" or item.kind == "field_ignored":
+            continue  # where an ignored field has gone no mapping can know: its row stays as it is
         rows = _source_rows(item, mapping) if item.side == "source" else _dest_rows(item, mapping)
         for finding in rows:
             found.setdefault((finding.dest_field, finding.source_field), finding)

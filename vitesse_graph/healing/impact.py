@@ -169,5 +169,6 @@ _DEST: dict[DriftKind, Callable[[FieldChange, Touched], Severity]] = {
     "enum_grown": _fixed("safe"),
     "enum_shrunk": _fixed("breaking"),
     "constraint_changed": _dest_constraint,
+    "field_ignored": _fixed("breaking"),
     "deprecated": _fixed("risky"),
 }

@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import Field
 
 from vitesse_graph.healing.health import WINDOW, rolling_health, status_health
+from vitesse_graph.healing.kept import FieldFates, with_ignored
 from vitesse_graph.healing.policy import HealPolicy
 from vitesse_graph.state.base import Model
 from vitesse_graph.state.definition import RuntimeStatus
@@ -29,6 +30,8 @@ Phase = Literal["armed", "healing", "cooling", "with_person"]
 HealOutcome = Literal["healed", "waiting", "needs_person", "gave_up"]
 
 HISTORY = 20
+IGNORED_HEALTH = 40.0
+"""At most, while the destination ignores a field that it used to keep: every record is written incomplete."""
 
 
 class MonitorSettings(Model):
@@ -67,6 +70,8 @@ class MonitorState(Model):
     """When both specifications and a few records were looked at last; None: never."""
     known_drift: list[str] = Field(default_factory=list)
     """Changes already acted on: the same ones do not start a second heal."""
+    fates: FieldFates = Field(default_factory=FieldFates)
+    """What became of written fields, by the records that the runtime read back."""
 
 
 class MonitorDecision(Model):
@@ -106,6 +111,8 @@ class Monitor:
         state.silent_polls = 0
         if status.definition_version != state.definition_version:
             self._new_definition(status.definition_version, now)
+        state.fates.take(status)
+        ignored = [item for item in state.fates.drift() if self.policy.action_for(item) != "ignore"]
         seen = self._news(status)
         if seen != state.last_seen:
             state.last_seen = seen
@@ -114,10 +121,16 @@ class Monitor:
                 usual_p95_ms=self.usual_p95_ms(),
                 interval_seconds=self.settings.interval_seconds,
             )
+            current = min(current, IGNORED_HEALTH) if ignored else current
             state.healths = [*state.healths, current][-WINDOW:]
             if current >= self.settings.well_from:
                 state.history = [*state.history, status][-HISTORY:]
-        return self._decide(now, status)
+        decision = self._decide(now, status)
+        if decision.action == "none" and ignored and now < state.watch_until:
+            return self._roll_back(f"after the repair {ignored[0].path} is not kept", now)
+        if decision.action == "none" and ignored:
+            return self._changed(ignored, status, [*state.known_drift, *map(_mark, ignored)])
+        return decision
 
     def unreachable(self, now: float) -> MonitorDecision:
         """The runtime itself did not answer."""
@@ -129,24 +142,32 @@ class Monitor:
 
     def observe_drift(self, items: Collection[DriftItem], now: float) -> MonitorDecision:
         """Takes a comparison of the specifications in: a breaking change is healed before traffic breaks."""
+        seen = with_ignored(items, self.state.fates)
+        alerts = [item for item in seen if self.policy.action_for(item) != "ignore"]
+        return self._changed(alerts, None, [_mark(item) for item in alerts])
+
+    def _changed(
+        self, alerts: list[DriftItem], status: RuntimeStatus | None, known: list[str]
+    ) -> MonitorDecision:
+        """Acts on changes that were not acted on before; `known` is what counts as such from then on."""
         state = self.state
-        alerts = [item for item in items if self.policy.action_for(item) != "ignore"]
         fresh = [item for item in alerts if _mark(item) not in state.known_drift]
         if not fresh or state.phase == "healing":
             return MonitorDecision(health=self.health)
-        state.known_drift = [_mark(item) for item in alerts]
+        state.known_drift = list(dict.fromkeys(known))
         action = self.policy.action_for_all(fresh)
         reason = f"{len(fresh)} change(s) of the APIs touch this mapping"
         if action == "pause":
             state.phase = "with_person"
             return MonitorDecision(action="pause", health=self.health, reason=reason)
-        return self._start(reason, None, list(alerts))
+        return self._start(reason, status, list(alerts))
 
     def heal_ended(self, outcome: HealOutcome, now: float, *, deployed: bool = False) -> None:
         """The heal run is over. `deployed`: a repair is live now and is watched for a while."""
         state = self.state
         state.phase = "with_person" if outcome == "needs_person" else "cooling"
-        state.failed_heals = 0 if outcome == "healed" else state.failed_heals + 1
+        # a credential that was renewed is proven by the runs that follow, not by the heal itself
+        state.failed_heals = 0 if outcome == "healed" and deployed else state.failed_heals + 1
         pause = self.settings.cool_down_seconds * 2 ** max(0, state.failed_heals - 1)
         state.cool_until = now + min(pause, self.settings.longest_cool_down_seconds)
         if deployed:
@@ -172,6 +193,7 @@ class Monitor:
         state = self.state
         if state.definition_version:
             state.healths, state.last_seen, state.known_drift = [], "", []
+            state.fates.forget_marks()
             if state.phase != "armed" and not state.is_rolling_back:
                 state.watch_until = now + self.settings.watch_seconds
             if state.phase in ("with_person", "healing"):
@@ -183,7 +205,10 @@ class Monitor:
         """What of a status counts as news: a run ended, or the rate moved while one is under way."""
         last = status.last_sync
         run = f"{last.run_id}/{last.status}/{last.fetched}/{last.quarantined}" if last else ""
-        return f"{run}|{status.success_rate:.3f}|{status.p95_latency_ms:.0f}|{status.state == 'paused'}"
+        back = status.read_back.run_id if status.read_back else ""
+        return (
+            f"{run}|{back}|{status.success_rate:.3f}|{status.p95_latency_ms:.0f}|{status.state == 'paused'}"
+        )
 
     def _decide(self, now: float, status: RuntimeStatus | None) -> MonitorDecision:
         state, health = self.state, self.health
@@ -197,15 +222,21 @@ class Monitor:
         if health >= self.settings.heal_below or state.phase == "with_person":
             return MonitorDecision(health=health)
         if now < state.watch_until:
-            state.watch_until = 0.0
-            state.is_rolling_back = True
-            state.phase = "cooling"
-            state.cool_until = now + self.settings.cool_down_seconds
-            reason = f"health fell to {health:.0f} after the repair"
-            return MonitorDecision(action="roll_back", health=health, reason=reason)
+            return self._roll_back(f"health fell to {health:.0f} after the repair", now)
         if state.phase == "cooling" and now < state.cool_until:
             return MonitorDecision(health=health)
-        return self._start(f"health {health:.0f} is under {self.settings.heal_below:.0f}", status, [])
+        ignored = state.fates.drift() if status is not None else []
+        state.known_drift = list(dict.fromkeys([*state.known_drift, *map(_mark, ignored)]))
+        reason = f"health {health:.0f} is under {self.settings.heal_below:.0f}"
+        return self._start(reason, status, ignored)
+
+    def _roll_back(self, reason: str, now: float) -> MonitorDecision:
+        state = self.state
+        state.watch_until = 0.0
+        state.is_rolling_back = True
+        state.phase = "cooling"
+        state.cool_until = now + self.settings.cool_down_seconds
+        return MonitorDecision(action="roll_back", health=self.health, reason=reason)
 
     def _start(self, reason: str, status: RuntimeStatus | None, drift: list[DriftItem]) -> MonitorDecision:
         self.state.phase = "healing"
@@ -223,4 +254,6 @@ class Monitor:
 
 
 def _mark(item: DriftItem) -> str:
+    if item.kind == "field_ignored":
+        return f"{item.side}:{item.kind}:{item.path}"
     return f"{item.side}:{item.kind}:{item.path}:{item.new_path or ''}:{item.detail}"

@@ -40,6 +40,8 @@ ProbeKind = Literal["read", "reach", "alternative"]
 Fault = Literal["dns", "tls", "refused", "timeout", "broken", "forbidden_address"]
 
 MAX_BODY_BYTES = 2_000_000
+MAX_SAID = 2_000
+MAX_NAMES = 300
 USUALLY_SENT = 0.9
 """Share of records from which on a field counts as always sent."""
 _SIGNALS: tuple[tuple[str, str], ...] = (
@@ -76,6 +78,12 @@ class Probe(Model):
     """How they differ from the records of a good day."""
     profile: RecordProfile | None = None
     """Their own figures, where there was nothing to compare them with."""
+    said: str = Field(default="", repr=False, exclude=True)
+    """Beginning of an error's body, for a reader who takes values out of it; never shown or kept."""
+    names: list[str] = Field(default_factory=list)
+    """Names of members in the records of an answer, at any depth."""
+    notices: list[str] = Field(default_factory=list)
+    """Addresses of pages about changes that the answer names (`Link: rel="deprecation"` and `sunset`)."""
     switch_to: dict[str, str] = Field(default_factory=dict)
     """{"base_url": …} or {"endpoint": "GET /v2/x"}: for an alternative what would have to be changed to
     use it, for another probe what its redirect asks for."""
@@ -192,12 +200,41 @@ def _read_answer(made: Probe, target: Target, status: int, headers: Mapping[str,
         made.switch_to = _asked_for(target, made.moved_to)
     if headers.get("Sunset") or headers.get("Deprecation"):
         made.signals.append("deprecated")
+    made.notices = _notices(target.url, headers)
     if status >= 400:
+        made.said = body[:MAX_SAID].decode(errors="replace")
         text = f"{headers.get('WWW-Authenticate', '')} {body[:4_000].decode(errors='replace')}".lower()
         made.signals += [name for name, pattern in _SIGNALS if re.search(pattern, text)]
-    elif target.kind == "read":
+    elif target.kind != "alternative":
+        made.names = _names_in(body)
+    if status < 400 and target.kind == "read":
         _read_records(made, target, body)
     return made
+
+
+def _notices(url: str, headers: Mapping[str, str]) -> list[str]:
+    """RFC 8594 `sunset` and RFC 9745 `deprecation` links: pages for people."""
+    found = re.findall(
+        r'<([^>]+)>\s*;[^,]*rel="?(?:deprecation|sunset)\b', headers.get("Link") or "", re.IGNORECASE
+    )
+    return [urljoin(url, one) for one in found][:2]
+
+
+def _names_in(body: bytes) -> list[str]:
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return []
+    names: dict[str, None] = {}
+    queue = [document]
+    while queue and len(names) < MAX_NAMES:
+        node = queue.pop(0)
+        if isinstance(node, dict):
+            names.update(dict.fromkeys(str(name)[:80] for name in node))
+            queue += node.values()
+        elif isinstance(node, list):
+            queue += node[:20]
+    return list(names)[:MAX_NAMES]
 
 
 def _seconds(text: str | None) -> float | None:

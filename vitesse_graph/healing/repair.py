@@ -16,6 +16,9 @@ from vitesse_graph.state.mapping import MappingLogic, Transformation
 SURE_RENAME = 0.8
 """Under this confidence a rename is a guess that a person should see."""
 
+SURE_ADDITION = 0.8
+"""Under this a newly demanded field stays unfed, so that the guardian refuses the repair and a person sees it."""
+
 RowChangeKind = Literal["added", "removed", "renamed", "retargeted", "transform_changed"]
 
 
@@ -79,7 +82,11 @@ def follow_renames(
     None when something besides renames touches it, when no rename of that confidence does, and when
     the row follows already (what ails it then is something else).
     """
-    items = [item for item in drift if item.severity != "safe" and row.dest_field in item.affects]
+    items = [
+        item
+        for item in drift
+        if item.severity != "safe" and item.kind != "field_ignored" and row.dest_field in item.affects
+    ]
     renames = [item for item in items if item.kind == "field_renamed" and item.new_path]
     is_clean = len(renames) == len(items) and all(item.confidence >= min_confidence for item in renames)
     if not renames or not is_clean:
@@ -111,7 +118,8 @@ def repair_mapping(
     (what the guardian's findings name). A row that broke by nothing but a sure rename follows it and
     keeps its conversion; another takes the proposal's row, or, where there is none, follows a guess
     or is left out. All other rows stay as a person approved them. Fields that became required and
-    that only the proposal feeds are added.
+    that only the proposal feeds are added where it is sure of them: what a vendor begins to demand is
+    filled by a guess by nobody but a person.
     """
     broken = broken_fields(old, drift) | set(also)
     proposals = {row.dest_field: row for row in proposed.transformations}
@@ -122,13 +130,15 @@ def repair_mapping(
     ]
     rows = [row for row in kept if row is not None]
     present = {row.dest_field for row in rows}
-    wanted = {item.path for item in drift if item.side == "dest" and item.kind == "field_required"} | set(
-        also
-    )
+    demanded = {item.path for item in drift if item.side == "dest" and item.kind == "field_required"}
     rows += [
         row.evolve(origin="heal")
         for row in proposed.transformations
-        if row.dest_field not in present and any(is_within(row.dest_field, path) for path in wanted)
+        if row.dest_field not in present
+        and (
+            (row.confidence >= SURE_ADDITION and any(is_within(row.dest_field, path) for path in demanded))
+            or any(is_within(row.dest_field, path) for path in set(also) - demanded)
+        )
     ]
     confidences = [row.confidence for row in rows]
     return proposed.evolve(
@@ -164,7 +174,8 @@ def _new_names(drift: Collection[DriftItem], side: str) -> dict[str, str]:
 def broken_fields(mapping: MappingLogic, drift: Collection[DriftItem]) -> set[str]:
     """Destination fields of rows that drift touches in earnest."""
     rows = {row.dest_field for row in mapping.transformations}
-    return {name for item in drift if item.severity != "safe" for name in item.affects} & rows
+    broken = [item for item in drift if item.severity != "safe" and item.kind != "field_ignored"]
+    return {name for item in broken for name in item.affects} & rows
 
 
 def _renamed(path: str, renamed: Mapping[str, str]) -> str:
@@ -194,8 +205,15 @@ def compare_mappings(old: MappingLogic, new: MappingLogic, drift: Collection[Dri
         change = _row_change(row, other, source_names, dest_names)
         if change is not None:
             changes.append(change)
+    demanded = [i.path for i in drift if i.kind == "field_required" and i.side == "dest"]
     changes += [
-        RowChange(dest_field=name, kind="added", after=_source(row))
+        # what a vendor begins to demand may mean something that its name does not tell
+        RowChange(
+            dest_field=name,
+            kind="added",
+            after=_source(row),
+            is_sure=not any(is_within(name, path) for path in demanded),
+        )
         for name, row in after.items()
         if name not in matched
     ]

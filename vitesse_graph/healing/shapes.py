@@ -45,6 +45,7 @@ class FieldShape:
     """By its own parent; see `is_required_throughout` for the whole way from the root."""
     is_required_throughout: bool = False
     is_read_only: bool = False
+    is_write_only: bool = False
     is_deprecated: bool = False
     sunset: str = ""
     description: str = ""
@@ -81,6 +82,7 @@ class _Merged:
     required: set[str] = field(default_factory=set)
     items: JsonSchema | None = None
     read_only: bool = False
+    write_only: bool = False
     deprecated: bool = False
     sunset: str = ""
     description: str = ""
@@ -145,6 +147,7 @@ def _add(
         is_required=is_required,
         is_required_throughout=is_required_throughout,
         is_read_only=node.read_only,
+        is_write_only=node.write_only,
         is_deprecated=node.deprecated,
         sunset=node.sunset,
         description=node.description,
@@ -205,6 +208,7 @@ def _own(merged: _Merged, schema: JsonSchema) -> None:
     if isinstance(schema.get("items"), dict):
         merged.items = schema["items"]
     merged.read_only = merged.read_only or schema.get("readOnly") is True
+    merged.write_only = merged.write_only or schema.get("writeOnly") is True
     merged.deprecated = merged.deprecated or schema.get("deprecated") is True
     merged.sunset = str(schema.get("x-sunset", merged.sunset) or "")
     merged.description = str(schema.get("description") or merged.description)
@@ -225,6 +229,7 @@ def _join(merged: _Merged, other: _Merged) -> None:
     merged.required |= other.required
     merged.items = merged.items if merged.items is not None else other.items
     merged.read_only = merged.read_only or other.read_only
+    merged.write_only = merged.write_only or other.write_only
     merged.deprecated = merged.deprecated or other.deprecated
     merged.sunset = merged.sunset or other.sunset
     merged.description = merged.description or other.description
@@ -255,4 +260,5 @@ def _unite(variants: list[_Merged]) -> _Merged:
     if len(real) == 1:
         united.constraints = real[0].constraints
         united.read_only, united.deprecated = real[0].read_only, real[0].deprecated
+        united.write_only = real[0].write_only
     return united

@@ -9,17 +9,15 @@ answer, too late, malformed, hostile) leaves the mapping as it was, with a note.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 import re
-import time
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field
 
+from vitesse_graph.language_model import Cost, ModelOptions, ask_model
 from vitesse_graph.mapping.choose import may_receive_id
 from vitesse_graph.mapping.complexity import complexity_score
 from vitesse_graph.mapping.conversion import Conversion
@@ -58,16 +56,6 @@ class Picks(BaseModel):
     picks: list[Pick]
 
 
-@dataclass(frozen=True, slots=True)
-class ModelOptions:
-    """How to reach the model: any server that speaks the OpenAI protocol."""
-
-    model: str
-    api_key: SecretStr
-    base_url: str | None = None
-    timeout_seconds: float = 30.0
-
-
 @dataclass(slots=True)
 class Refined:
     """The mapping, and what it cost. `note` says in one line what happened."""
@@ -99,18 +87,18 @@ async def refine_with_model(
         refined.note = "nothing was uncertain: the language model was not asked"
         return refined
     listed = _listed_sources(mapping, source)
-    started = time.perf_counter()
+    cost = Cost()
     try:
-        await asyncio.to_thread(import_module, "langchain_openai")  # slow, and no fault of the model's
-        async with asyncio.timeout(options.timeout_seconds):
-            picks = await _ask(_question(mapping, source, dest, asked, listed, intent), options, refined)
+        question = _question(mapping, source, dest, asked, listed, intent)
+        picks = (await ask_model(question, Picks, options, cost)).picks
     except Exception as error:  # noqa: BLE001 - the client raises many kinds; none may stop a mapping
         _log.info("the language model was of no help: %s", type(error).__name__)
         refined.note = f"the language model was of no help ({type(error).__name__}); mapped without it"
         refined.mapping = mapping.evolve(notes=[*mapping.notes, refined.note])
         return refined
     finally:
-        refined.seconds = time.perf_counter() - started
+        refined.calls, refined.seconds = cost.calls, cost.seconds
+        refined.input_tokens, refined.output_tokens = cost.input_tokens, cost.output_tokens
     _blend(refined, picks, source, dest, asked, listed)
     return refined
 
@@ -173,36 +161,6 @@ def _question(
         "asked_destination_fields": wanted,
     }
     return [("system", _RULES), ("user", json.dumps(message, ensure_ascii=False))]
-
-
-async def _ask(messages: list[tuple[str, str]], options: ModelOptions, refined: Refined) -> list[Pick]:
-    """One call. Raises whatever the client raises, and ValueError for an answer that is none."""
-    import httpx
-    from langchain_openai import ChatOpenAI
-
-    # The library would keep a client, and with it its connections, for as long as the process lives.
-    async with httpx.AsyncClient(timeout=options.timeout_seconds) as http:
-        client = ChatOpenAI(
-            model=options.model,
-            api_key=options.api_key,
-            base_url=options.base_url,
-            timeout=options.timeout_seconds,
-            max_retries=1,
-            temperature=0,
-            http_async_client=http,
-        )
-        refined.calls = 1
-        runnable = client.with_structured_output(Picks, method="function_calling", include_raw=True)
-        answer = await runnable.ainvoke(messages)
-    if not isinstance(answer, dict):
-        raise ValueError("no structured answer")
-    usage = getattr(answer.get("raw"), "usage_metadata", None) or {}
-    refined.input_tokens = int(usage.get("input_tokens", 0))
-    refined.output_tokens = int(usage.get("output_tokens", 0))
-    parsed = answer.get("parsed")
-    if not isinstance(parsed, Picks):
-        raise ValueError("malformed answer")
-    return parsed.picks
 
 
 def _blend(

@@ -25,7 +25,14 @@ from vitesse_graph.state.api_spec import (
     Pagination,
     SourceShape,
 )
-from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, Lookup, SourceSide
+from vitesse_graph.state.definition import (
+    Call,
+    DestSide,
+    IntegrationDefinition,
+    Lookup,
+    RecordRead,
+    SourceSide,
+)
 from vitesse_graph.state.references import NO_CREDENTIAL
 from vitesse_graph.state.whiteboard import SharedWhiteboardState
 
@@ -85,8 +92,8 @@ def _beside(
     by_header = {name.lower(): value for name, value in given.items()}  # a header's case means nothing
     elsewhere = {*path_names(shape.endpoint), *(name.lower() for name in in_header)}
     if isinstance(shape, DestShape):
-        for beside in (shape.update, shape.lookup):
-            elsewhere |= set(path_names(beside)) if beside is not None else set()
+        for other in (shape.update, shape.lookup, shape.read):
+            elsewhere |= set(path_names(other)) if other is not None else set()
     query = {
         name: value
         for name, value in given.items()
@@ -193,6 +200,25 @@ def _lookup(shape: DestShape, params: dict[str, str], beside: _Beside) -> Lookup
     )
 
 
+def _read_of_one(
+    shape: DestShape, params: dict[str, str], environment: Environment, beside: _Beside
+) -> RecordRead | None:
+    names = path_names(shape.read) if shape.read is not None else []
+    if shape.read is None or not names:
+        return None
+    try:
+        known = _path_params(shape.read, params, environment, "dest", skip=names[-1])
+    except MappingError:  # what only looks again is no reason not to deploy
+        return None
+    return RecordRead(call=_call(shape.read, known, _headers_of(shape.read, beside)), id_param=names[-1])
+
+
+def _write_only(shape: DestShape) -> list[str]:
+    from vitesse_graph.healing.shapes import flatten_schema
+
+    return [path for path, field in flatten_schema(shape.request_schema).items() if field.is_write_only]
+
+
 def _dest_side(
     spec: ApiSpec,
     shape: DestShape,
@@ -227,6 +253,8 @@ def _dest_side(
         update_id_at=shape.update_id_at,
         update_id_is_number=shape.update_id_is_number,
         lookup=_lookup(shape, create_params, beside),
+        read=_read_of_one(shape, params, environment, beside),
+        write_only=_write_only(shape),
         envelope=shape.envelope,
         batch_size=shape.batch_size,
         id_at=shape.id_at,

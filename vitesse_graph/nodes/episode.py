@@ -30,7 +30,7 @@ LINES_KEPT = 60
 LEARNED_KEPT = 10
 
 _WAITING: dict[HealStrategy, str] = {
-    "refresh_auth": "the credential must be renewed: put a fresh one where its reference points, then sync",
+    "refresh_auth": "nothing definite: the runtime goes on trying with the credential that it has",
     "throttle": "the API allows fewer calls now; the runtime's limiter follows what it answers",
     "wait_and_retry": "the other side is down; the runtime retries by itself and nothing is re-mapped",
 }
@@ -99,6 +99,11 @@ def unique(items: Iterable[DriftItem]) -> list[DriftItem]:
     return list(found.values())
 
 
+def needs_reauth(episode: HealingEpisode) -> bool:
+    """Whether an API or its token endpoint said for certain that the credential is dead."""
+    return episode.diagnosis.detail.get("credential") == "refused"
+
+
 def close(episode: HealingEpisode, strategy: HealStrategy | None) -> dict[str, Any]:
     """The end of an episode without a repair, and what that does to the whiteboard.
 
@@ -113,17 +118,23 @@ def close(episode: HealingEpisode, strategy: HealStrategy | None) -> dict[str, A
         episode.outcome = "waiting"
         episode.log.append("no field of the destination wants what is new: everything stays as it is")
         return {"status": "active", "next_step": None}
-    if strategy in _WAITING:
+    if episode.diagnosis.detail.get("credential") == "accepted" and strategy == "refresh_auth":
+        episode.outcome = "healed"
+        episode.log.append("the credential is good again: nothing else was changed")
+        return {"status": "active", "next_step": None}
+    if strategy in _WAITING and not needs_reauth(episode):
         episode.outcome = "waiting"
         episode.log.append(_WAITING[strategy])
         return {"status": "active", "next_step": None}
-    episode.outcome = "needs_person" if strategy == "ask_a_person" else "gave_up"
+    asks = strategy == "ask_a_person" or needs_reauth(episode)
+    episode.outcome = "needs_person" if asks else "gave_up"
     episode.log.append("nothing safe is left to try: a person must decide; what is deployed was not changed")
+    told = [line for line in episode.log if "needs authorising anew" in line][-1:]
     error = StepError(
         step="heal",
-        kind="NotHealed",
+        kind="NeedsReauth" if needs_reauth(episode) else "NotHealed",
         message=f"{episode.diagnosis.cause} ({episode.diagnosis.side}) could not be repaired: "
-        + "; ".join(episode.diagnosis.evidence[:2]),
+        + "; ".join(told or episode.diagnosis.evidence[:2]),
         retry="heal",
         at=now_iso(),
     )
@@ -162,6 +173,7 @@ async def tell_story(
             "tried": list(episode.tried),
             "minutes": minutes_of(episode),
             "story": episode.log[-LINES_KEPT:],
+            **({"language_model": episode.language_model} if episode.language_model else {}),
             **also,
         },
     )

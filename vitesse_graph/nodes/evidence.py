@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,8 @@ class Evidence:
     """Statuses of good times, as the monitor keeps them."""
     notes: list[str] = field(default_factory=list)
     names: dict[str, Role] = field(default_factory=dict)
+    descriptions: list[str] = field(default_factory=list)
+    """What documents that changed say of themselves now."""
 
     @property
     def observed(self) -> list[DriftItem]:
@@ -60,6 +63,7 @@ async def _drift_of(
         return
     if new.digest == old.digest:
         return
+    evidence.descriptions.append(new.spec.description)
     evidence.drift += await asyncio.to_thread(
         diff_specs, old, new, mapping=definition.mapping, key=endpoint.key, side=role
     )
@@ -73,23 +77,31 @@ async def _record_schema(services: Services, state: SharedWhiteboardState) -> Js
     return pair.source_shape.record_schema
 
 
-def _credentials(
+async def _credentials(
     services: Services, definition: IntegrationDefinition, evidence: Evidence
 ) -> dict[Role, Credential]:
+    """What the runtime's own calls carry: of an OAuth2 grant the token that all its processes share."""
     from vitesse_graph.healing import Credential
-    from vitesse_graph.runtime.auth import build_credentials, read_credential
+    from vitesse_graph.http import AddressPolicy
+    from vitesse_graph.runtime import open_store
+    from vitesse_graph.runtime.connect import current_credentials
     from vitesse_graph.runtime.secrets import Redactor
 
     found: dict[Role, Credential] = {}
     sides: tuple[tuple[Role, Side], ...] = (("source", definition.source), ("dest", definition.dest))
-    for role, side in sides:
-        try:
-            secret = read_credential(side, redactor=Redactor(), resolver=services.read_secret)
-            made = build_credentials(side.auth, secret)
-        except VitesseError as error:
-            evidence.notes.append(f"probing {side.api_name} without a credential: {error}")
-            continue
-        found[role] = Credential(headers=made.headers, query=made.query)
+    policy, words = AddressPolicy.from_settings(services.settings), Redactor()
+    async with AsyncExitStack() as stack:
+        has_grants = any(side.auth.type in ("oauth2", "openid") for _, side in sides)
+        store = await stack.enter_async_context(open_store(services.settings)) if has_grants else None
+        for role, side in sides:
+            try:
+                made = await current_credentials(
+                    side, policy=policy, redactor=words, store=store, resolver=services.read_secret
+                )
+            except VitesseError as error:
+                evidence.notes.append(words(f"probing {side.api_name} without a credential: {error}"))
+                continue
+            found[role] = Credential(headers=made.headers, query=made.query)
     return found
 
 
@@ -106,7 +118,7 @@ async def _ask(
 
     targets = plan_probes(
         definition,
-        credentials=_credentials(services, definition, evidence),
+        credentials=await _credentials(services, definition, evidence),
         source_schema=await _record_schema(services, state),
         profile=profile,
         drift=evidence.drift,
@@ -128,12 +140,13 @@ async def gather_evidence(
     services: Services, state: SharedWhiteboardState, definition: IntegrationDefinition
 ) -> Evidence:
     """Looks at both sides at once. What cannot be seen is a note, never an error."""
-    from vitesse_graph.healing import MonitorState, RecordProfile
+    from vitesse_graph.healing import MonitorState, RecordProfile, with_ignored
 
     evidence = Evidence()
     kept = await services.registry.monitor_memory(definition.integration_id)
     if kept.get("state"):
-        evidence.history = MonitorState.model_validate(kept["state"]).history
+        memory = MonitorState.model_validate(kept["state"])
+        evidence.history, evidence.drift = memory.history, with_ignored([], memory.fates)
     profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
     await _compare_documents(services, state, definition, evidence)
     await _ask(services, state, definition, evidence, profile)
@@ -159,7 +172,7 @@ async def look_ahead(services: Services, integration_id: str, *, healing: Healin
 
     The first look of a healthy integration is what later ones are compared with.
     """
-    from vitesse_graph.healing import RecordProfile
+    from vitesse_graph.healing import MonitorState, RecordProfile, with_ignored
 
     found, evidence = await live_state(services, integration_id), Evidence()
     if found is None:
@@ -168,6 +181,8 @@ async def look_ahead(services: Services, integration_id: str, *, healing: Healin
     state = state.model_copy(update={"healing": healing})
     kept = await services.registry.monitor_memory(integration_id)
     profile = RecordProfile.model_validate(kept["profile"]) if kept.get("profile") else None
+    if kept.get("state"):
+        evidence.drift = with_ignored([], MonitorState.model_validate(kept["state"]).fates)
     await _compare_documents(services, state, definition, evidence)
     await _ask(services, state, definition, evidence, profile)
     read = next((p for p in evidence.probes if p.kind == "read" and p.is_well), None)

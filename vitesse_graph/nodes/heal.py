@@ -14,12 +14,15 @@ from langgraph.runtime import Runtime
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.nodes.episode import adopting, close, new_episode, policy_for, restored, tell_story
 from vitesse_graph.nodes.evidence import gather_evidence
+from vitesse_graph.nodes.reading import read_texts, told_of
+from vitesse_graph.nodes.renewal import hand_over, renew, said, sides_of, verdict_of
 from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.nodes.telling import tell
-from vitesse_graph.nodes.workload import pause_workload
+from vitesse_graph.nodes.workload import pause_workload, replay_dead_letters
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
+from vitesse_graph.state.deployment import Deployment
 from vitesse_graph.state.health import HealingEpisode, HealStrategy, HealthReport, RootCause
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
@@ -31,6 +34,7 @@ END: Literal["__end__"] = "__end__"
 WRITES_WRONG_DATA: frozenset[RootCause] = frozenset({"data_quality"})
 """Causes under which the live version would go on writing values that are wrong: it is paused."""
 _TOLD: dict[str, AlertEvent] = {
+    "healed": "heal.succeeded",
     "waiting": "heal.waiting",
     "needs_person": "heal.needs_person",
     "gave_up": "heal.gave_up",
@@ -50,6 +54,7 @@ async def _open_episode(
 
     report = state.health_report or HealthReport()
     evidence = await gather_evidence(services, live.model_copy(update={"healing": state.healing}), definition)
+    reading = await read_texts(services, report, evidence)
     diagnosis = diagnose(
         report,
         drift=evidence.drift,
@@ -57,9 +62,14 @@ async def _open_episode(
         history=evidence.history,
         mapping=definition.mapping,
         names=evidence.names,
+        conclusion=reading.conclusion if reading is not None else None,
     )
+    lines, cost = told_of(reading, diagnosis, evidence) if reading is not None else ([], {})
     diagnosis = adopting(diagnosis, [*evidence.drift, *report.drift], policy)
-    return new_episode(state.healing, report, diagnosis, evidence)
+    episode = new_episode(state.healing, report, diagnosis, evidence)
+    episode.log += lines
+    episode.language_model = cost
+    return episode
 
 
 def _switched(state: SharedWhiteboardState, role: str, url: str) -> dict[str, Any]:
@@ -104,6 +114,42 @@ def _asks(episode: HealingEpisode, policy: HealPolicy) -> bool:
     return needs_approval(RepairChange(addresses=episode.moves), policy)
 
 
+async def _refresh_auth(
+    services: Services,
+    state: SharedWhiteboardState,
+    episode: HealingEpisode,
+    kept: dict[str, Any],
+    policy: HealPolicy,
+    actor: str,
+) -> tuple[HealStrategy | None, Deployment | None]:
+    """Renews and tries the credential. Where it is accepted and something else is wrong besides, that is
+    next. The second of the answer is the deployment that was given a credential anew."""
+    from vitesse_graph.healing import choose_strategy
+
+    definition = IntegrationDefinition.model_validate(kept["definition"])
+    deployment, anew = state.deployment, None
+    episode.tried.append("refresh_auth")
+    episode.log.append("tried: refresh_auth")
+    found = [await renew(services, deployment, definition, side) for side in sides_of(episode.diagnosis)]
+    episode.log += [said(one, definition) for one, _ in found]
+    episode.diagnosis.detail["credential"] = verdict = verdict_of([one for one, _ in found])
+    if verdict != "accepted":
+        return "refresh_auth", None
+    if any(is_old for _, is_old in found):
+        deployment = anew = await hand_over(services, state, definition, kept["whiteboard"], actor=actor)
+        episode.log.append(f"deployed: version {anew.version}, the same with the fresh credential")
+    also = [one for one in episode.diagnosis.detail.get("also", []) if one["cause"] != "auth_expired"]
+    if also or episode.diagnosis.cause != "auth_expired":
+        return choose_strategy(episode.diagnosis, episode.tried, policy), anew
+    if deployment is not None:
+        replayed = await replay_dead_letters(deployment)
+        if replayed is not None:
+            episode.log.append(
+                f"replayed: {replayed['written']} of {replayed['retried']} dead letters written"
+            )
+    return "refresh_auth", anew
+
+
 async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: `health_report` and what is deployed. Writes: `healing`, and what the strategy changes."""
     from vitesse_graph.healing import choose_strategy
@@ -127,10 +173,13 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
         await tell(services, integration_id, "heal.started", summary, "\n".join(episode.log[2:]))
     elif not episode.is_rejected:
         episode.log.append(f"the repair by {episode.tried[-1] if episode.tried else 'nothing'} did not pass")
+    anew: Deployment | None = None
     strategy = None if episode.is_rejected else choose_strategy(episode.diagnosis, episode.tried, policy)
+    if strategy == "refresh_auth":
+        strategy, anew = await _refresh_auth(services, state, episode, kept, policy, context.actor)
     goto: Destination = END
     changes: dict[str, Any] = {}
-    if strategy is not None:
+    if strategy is not None and strategy not in episode.tried:
         episode.tried.append(strategy)
         episode.log.append(f"tried: {strategy}")
         episode.moves = []
@@ -142,6 +191,7 @@ async def heal(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -
         "retry_count": 0,
         "best_attempt": None,
         "deployment_plan": None,
+        **({"deployment": anew.dump()} if anew is not None else {}),
         **changes,
     }
     if goto == END:

@@ -19,7 +19,7 @@ import aiohttp
 from yarl import URL
 
 from vitesse_graph.errors import RefusedAddress, UpstreamError
-from vitesse_graph.runtime.auth import Authenticator
+from vitesse_graph.runtime.auth import Authenticator, Credentials
 from vitesse_graph.runtime.breaker import Breaker
 from vitesse_graph.runtime.classify import Verdict, retry_after_seconds, summary, verdict_of
 from vitesse_graph.runtime.limiter import Limiter
@@ -125,6 +125,18 @@ class ApiClient:
             if not await self._authenticator.renew(credentials):
                 break
         raise NeedsReauth(f"{self.name} refused the credential (HTTP 401); renew it and sync again")
+
+    async def renew(self) -> bool:
+        """Asks for other credentials than those in use, though they may still be good; False where there are
+        no others to be had.
+
+        Raises NeedsReauth when the grant is dead, UpstreamError when that cannot be found out.
+        """
+        return await self._authenticator.renew(await self._authenticator.fetch())
+
+    async def credentials(self) -> Credentials:
+        """What the next request would carry. Raises as `renew` does."""
+        return self._authenticator.current or await self._authenticator.fetch()
 
     async def _let_breaker_rest(self) -> None:
         while True:

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from vitesse_graph.runtime.auth import Authenticator, StaticAuth, as_grant, build_credentials, read_credential
+from vitesse_graph.runtime.auth import (
+    Authenticator,
+    Credentials,
+    StaticAuth,
+    as_grant,
+    build_credentials,
+    read_credential,
+)
 from vitesse_graph.runtime.client import ApiClient
 from vitesse_graph.runtime.limiter import Limiter, shared_limiter
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
@@ -67,6 +74,24 @@ async def open_sides(
             source=await client(definition.source, 4),
             dest=await client(definition.dest, definition.concurrency + 2),
         )
+
+
+async def current_credentials(
+    side: Side,
+    *,
+    policy: AddressPolicy,
+    redactor: Redactor,
+    store: Store | None,
+    resolver: SecretResolver | None = None,
+) -> Credentials:
+    """What a request to this side carries now; a grant without a good token is asked for one.
+
+    Raises InputError for a credential that cannot be read, NeedsReauth or UpstreamError for a grant.
+    """
+    credential = read_credential(side, redactor=redactor, resolver=resolver)
+    async with open_session(policy, 1) as session:
+        auth = _authenticator(side, credential, session, store, redactor)
+        return auth.current or await auth.fetch()
 
 
 def open_session(policy: AddressPolicy, connections: int) -> aiohttp.ClientSession:

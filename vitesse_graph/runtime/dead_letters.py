@@ -28,9 +28,13 @@ async def drop_dead_letters(store: Store, integration_id: str, ids: list[int] | 
     return len(await store.rows("drop_letters", {"id": integration_id, "ids": ids}))
 
 
-async def retry_dead_letters(engine: SyncEngine, ids: list[int] | None = None) -> dict[str, int]:
+async def retry_dead_letters(
+    engine: SyncEngine, ids: list[int] | None = None, *, with_unknown: bool = True
+) -> dict[str, int]:
     """Tries open letters again with the mapping as it is now: {"retried", "written", "failed"}.
 
+    `with_unknown` off leaves alone those of which nobody knows whether they were taken, where the
+    destination can neither tell nor be asked twice: sending them again is a person's decision.
     Raises ConflictError while a sync runs.
     """
     store, integration_id = engine.store, engine.definition.integration_id
@@ -45,6 +49,8 @@ async def retry_dead_letters(engine: SyncEngine, ids: list[int] | None = None) -
             if not letters:
                 break
             after = int(letters[-1]["id"])
+            if not with_unknown and not writer.can_find_out:
+                letters = [letter for letter in letters if letter["code"] != "unknown_outcome"]
             written += await _retry(engine, ledger, writer, letters)
             retried += len(letters)
         await ledger.end("completed", error=None, seconds=0.0, moves=False, keep_open=False)

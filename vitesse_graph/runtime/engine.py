@@ -18,7 +18,8 @@ from vitesse_graph.runtime.lease import Lease, LeaseLost
 from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END
 from vitesse_graph.runtime.pipeline import OnCommit, Pipeline
-from vitesse_graph.runtime.plan import Planner, Range
+from vitesse_graph.runtime.plan import Planner, Range, Work
+from vitesse_graph.runtime.readback import EVERY_SECONDS, MANY_WRITES, Sample, read_back
 from vitesse_graph.runtime.reader import PositionExpired, SourceReader
 from vitesse_graph.runtime.recovery import Recovery
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
@@ -26,7 +27,7 @@ from vitesse_graph.runtime.store import Store
 from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import filter_value, moment_from_text, with_overlap
 from vitesse_graph.runtime.writer import DestWriter
-from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
+from vitesse_graph.state.definition import IntegrationDefinition, ReadBack, SyncReport
 from vitesse_graph.transforms import compile_mapping
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class SyncEngine:
         self._compiled = compile_mapping(definition.mapping)
         self._pipeline: Pipeline | None = None
         self._is_stopping = False
+        self._sample = Sample()
+        self._read_back_at: float | None = None
         self.sides: Sides | None = None
         """The open APIs while a run lasts: limiters and latencies for the metrics."""
 
@@ -158,6 +161,7 @@ class SyncEngine:
             filters, is_full = taken_up["filters"], taken_up["is_full"]
         await ledger.begin(taken_up=taken_up, is_full=is_full, filters=filters)
         _log.info("sync run %d begins%s", ledger.run_id, ", taken up" if taken_up else "")
+        self._sample = Sample()
         watch = asyncio.create_task(self._watch(lease))
         try:
             pipeline = await self._move(ledger, sides, filters, within)
@@ -166,7 +170,27 @@ class SyncEngine:
         finally:
             watch.cancel()
             self._pipeline = None
-        return await self._end(ledger, pipeline.error, pipeline, started, within)
+        report = await self._end(ledger, pipeline.error, pipeline, started, within)
+        report.read_back = await self._look_again(sides, report)
+        return report
+
+    async def _look_again(self, sides: Sides, report: SyncReport) -> ReadBack | None:
+        """Reads a few of the written records back: after many writes, or seldom; never after a run that did
+        not go well."""
+        now = time.monotonic()
+        is_due = self._read_back_at is None or now - self._read_back_at >= EVERY_SECONDS
+        is_due = is_due or report.written >= MANY_WRITES
+        if report.status != "completed" or self._is_stopping or not is_due:
+            return None
+        found = await read_back(self.definition, sides.dest, self._sample, run_id=report.run_id)
+        if found is not None:
+            self._read_back_at = now
+        return found
+
+    def _committed(self, counts: dict[str, int], works: list[Work]) -> None:
+        self._sample.take(works)
+        if self._on_commit is not None:
+            self._on_commit(counts, works)
 
     async def _move(
         self, ledger: RunLedger, sides: Sides, filters: dict[str, str], within: Range | None
@@ -203,7 +227,7 @@ class SyncEngine:
             batch_size=self._batch_size(),
             max_failure_share=definition.max_failure_share,
             grace_seconds=self.options.stop_grace_seconds,
-            on_commit=self._on_commit,
+            on_commit=self._committed,
             tracing=self.tracing,
         )
         if run["position"] == END:

@@ -14,10 +14,17 @@ from vitesse_graph.runtime.engine import SyncEngine, SyncRequest, open_store
 from vitesse_graph.runtime.ledger import report_of
 from vitesse_graph.runtime.metrics import Metrics, health_of
 from vitesse_graph.runtime.plan import Work
+from vitesse_graph.runtime.reauth import SideName, refresh_auth
 from vitesse_graph.runtime.schedule import trigger_for
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.tracing import Tracing
-from vitesse_graph.state.definition import IntegrationDefinition, RuntimeStatus, SyncReport
+from vitesse_graph.state.definition import (
+    AuthRefresh,
+    IntegrationDefinition,
+    ReadBack,
+    RuntimeStatus,
+    SyncReport,
+)
 
 if TYPE_CHECKING:
     from vitesse_graph.settings import Settings
@@ -44,7 +51,8 @@ class RuntimeService:
         self.store = open_store(settings)
         self.tracing = Tracing()
         self.metrics = Metrics(definition.integration_id)
-        policy = AddressPolicy.from_settings(settings)
+        policy = self._policy = AddressPolicy.from_settings(settings)
+        self._resolver = resolver
         self.engine = SyncEngine(
             definition,
             self.store,
@@ -61,6 +69,7 @@ class RuntimeService:
         self._scheduler: Any = None
         self._last: SyncReport | None = None
         self._last_at: datetime | None = None
+        self._read_back: ReadBack | None = None
         self._is_open = False
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -139,6 +148,7 @@ class RuntimeService:
     async def _sync(self, request: SyncRequest) -> SyncReport:
         report = await self.engine.run(request)
         self._last, self._last_at = report, datetime.now(UTC)
+        self._read_back = report.read_back or self._read_back
         self._collect_latencies()
         self.metrics.ended(report.status)
         if report.status in ("failed", "paused"):
@@ -198,6 +208,17 @@ class RuntimeService:
         """Runs may go on."""
         await self.engine.release()
 
+    async def refresh_auth(self, side: SideName) -> AuthRefresh:
+        """Renews one side's credential and tries it; the next run uses what came of it."""
+        return await refresh_auth(
+            self.definition,
+            side,
+            store=self.store,
+            policy=self._policy,
+            redactor=self.redactor,
+            resolver=self._resolver,
+        )
+
     # -- telling -----------------------------------------------------------------------------------
 
     async def held_reason(self) -> str | None:
@@ -236,6 +257,7 @@ class RuntimeService:
                 ),
                 "dead_letters": letters[0][0],
                 "lag_seconds": self._lag_seconds(),
+                "read_back": self._read_back,
             }
         )
 

@@ -39,6 +39,7 @@ def make_app(service: RuntimeService) -> web.Application:
             web.post("/pause", surface.pause),
             web.post("/resume", surface.resume),
             web.post("/unpause", surface.resume),  # as REST and the command call it
+            web.post("/auth/refresh", surface.refresh_auth),
         ]
     )
     return app
@@ -125,7 +126,9 @@ class _Surface:
     async def retry_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import retry_dead_letters
 
-        return _json(await retry_dead_letters(self._service.engine, _ids(await _body(request))))
+        body = await _body(request)
+        with_unknown = _flag({"unknown": True, **body}, "unknown")
+        return _json(await retry_dead_letters(self._service.engine, _ids(body), with_unknown=with_unknown))
 
     async def drop_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import drop_dead_letters
@@ -162,6 +165,12 @@ class _Surface:
     async def resume(self, request: web.Request) -> web.Response:
         await self._service.resume()
         return _json({"paused": False})
+
+    async def refresh_auth(self, request: web.Request) -> web.Response:
+        side = _text(await _body(request), "side")
+        if side not in ("source", "dest"):
+            raise InputError('side must be "source" or "dest"')
+        return _json((await self._service.refresh_auth("dest" if side == "dest" else "source")).dump())
 
 
 def _status_of(error: VitesseError) -> int:

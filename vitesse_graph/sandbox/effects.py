@@ -10,7 +10,7 @@ from vitesse_graph.sandbox import drift as drifting
 from vitesse_graph.sandbox.answers import last_page, record_body
 from vitesse_graph.sandbox.holdings import Holdings
 from vitesse_graph.sandbox.lists import Lists, serial
-from vitesse_graph.sandbox.mend import mend, merged
+from vitesse_graph.sandbox.mend import declared_part, mend, merged
 from vitesse_graph.sandbox.model import INNER, RecordModel, stamp
 from vitesse_graph.sandbox.operation import Operation
 from vitesse_graph.sandbox.places import locate_record, read_path, write_path
@@ -29,6 +29,8 @@ class Effects:
         self._holdings = holdings
         self._lists = Lists(holdings)
         self._record_places: dict[str, str | None] = {}
+        self.keeps_unknown = True
+        """Whether a member that no request of the operation declares is kept; many APIs drop it without a word."""
 
     def perform(self, request: Request) -> Reply:
         """The operation's effect and its answer."""
@@ -92,7 +94,12 @@ class Effects:
 
     def _placed(self, request: Request, model: RecordModel, sent: Any) -> Any:
         """What was sent, where the record holds it: `data.attributes` of a request is the record's `attributes`."""
-        inner = self._envelope(request.operation, model).rpartition(".")[2]
+        envelope = self._envelope(request.operation, model)
+        if not self.keeps_unknown:
+            schema = request.operation.body_schema
+            declared = at_path(schema, envelope, schema)
+            sent = sent if declared is None else declared_part(sent, declared, schema)
+        inner = envelope.rpartition(".")[2]
         holds_it = inner in model.names and (inner in INNER or inner == model.record_at)
         return {inner: sent} if holds_it else sent
 

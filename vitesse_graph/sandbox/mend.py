@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Any
 
 from vitesse_graph.synthetic import Contract
+from vitesse_graph.synthetic.schemas import items_of, properties_of
 
 _ROUNDS = 12
 _MISSING = object()
@@ -34,6 +35,18 @@ def mend(value: Any, contract: Contract, spare: Any) -> Any:
                 return copy.deepcopy(spare)
             _replace(mended, pointer, _look(spare, pointer))
     return mended if contract.is_valid(mended) else copy.deepcopy(spare)
+
+
+def declared_part(value: Any, schema: Any, root: Any) -> Any:
+    """`value` with only the members that the schema names, at any depth; an object without named members
+    is taken as it is."""
+    if isinstance(value, list):
+        items = items_of(schema, root)
+        return value if items is None else [declared_part(one, items, root) for one in value]
+    named = properties_of(schema, root) if isinstance(value, dict) else {}
+    if not named:
+        return value
+    return {name: declared_part(one, named[name], root) for name, one in value.items() if name in named}
 
 
 def _look(value: Any, pointer: tuple[str | int, ...]) -> Any:

@@ -169,6 +169,7 @@ def dest_shape(reader: Reader, found: Indexed, index: Sequence[Indexed]) -> Dest
         update=_update(found, index),
         idempotency_header=_idempotency_header(reader, found),
     )
+    shape.read = _read_of_one(reader, found, index, shape.id_at)
     _add_update_id(reader, shape, index)
     _add_lookup(reader, shape, found, index)
     return shape
@@ -313,6 +314,31 @@ def _update(found: Indexed, index: Sequence[Indexed]) -> Endpoint | None:
             continue
         method = {"PATCH": 0, "PUT": 1, "POST": 2}.get(other.raw.method, 3)
         cost = method + (0 if below else 10 if upsert else 20)
+        if best is None or cost < best[0]:
+            best = cost, endpoint
+    return best[1] if best is not None else None
+
+
+def _read_of_one(
+    reader: Reader, found: Indexed, index: Sequence[Indexed], id_at: str | None
+) -> Endpoint | None:
+    """The endpoint that shows one record of what this one creates, by the id that creating it answers."""
+    base, depth = segments(found.raw.path), found.raw.path.count("{")
+    own = squash(re.split(r"[.\]]", id_at or "id")[-1])
+    best: tuple[int, Endpoint] | None = None
+    for other in index:
+        endpoint, parts = other.endpoint, segments(other.raw.path)
+        if endpoint.method.upper() != "GET" or endpoint.deprecated or other.raw.path.count("{") != depth + 1:
+            continue
+        if any(one.get("in") == "query" and one.get("required") for one in reader.parameters(other.raw)):
+            continue
+        is_below = len(parts) == len(base) + 1 and parts[:-1] == base
+        is_same = endpoint.role == "read" and endpoint.resource == found.endpoint.resource
+        if not (is_below or is_same) or "{" not in parts[-1]:
+            continue
+        # of `/Contacts/{ContactID}` and `/Contacts/{ContactNumber}` only the first takes the id
+        name = squash(parts[-1])
+        cost = (0 if is_below else 10) + (0 if name == own else 1 if name.endswith("id") else 2)
         if best is None or cost < best[0]:
             best = cost, endpoint
     return best[1] if best is not None else None

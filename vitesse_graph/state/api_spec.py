@@ -241,6 +241,8 @@ class DestShape(Model):
     """A list or search endpoint by which a record is found by natural key."""
     lookup_param: str | None = None
     lookup_id_at: str | None = None
+    read: Endpoint | None = None
+    """Shows one record by its id in the path."""
     idempotency_header: str | None = None
     required_params: list[str] = Field(default_factory=list)
     """Query parameters and headers that every call must carry and that have no default; ingest fills it."""

@@ -68,6 +68,13 @@ class Lookup(Model):
     id_field: str = "id"
 
 
+class RecordRead(Model):
+    """How one written record is read again: by its id in the path."""
+
+    call: Call
+    id_param: str
+
+
 class DestSide(Side):
     create: Call
     update: Call | None = None
@@ -77,6 +84,10 @@ class DestSide(Side):
     """Path in the update's body that must name the record as well (`data.id`)."""
     update_id_is_number: bool = False
     lookup: Lookup | None = None
+    read: RecordRead | None = None
+    """None: the API does not show a single record, so what was written is never read back."""
+    write_only: list[str] = Field(default_factory=list)
+    """Paths in the body that no answer shows, by the specification."""
     delete: Call | None = None
     """Its path has one parameter for the id; None: deletions at the source are not carried over."""
     envelope: str = ""
@@ -117,6 +128,30 @@ class IntegrationDefinition(Model):
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+class FieldReadBack(Model):
+    """What became of one written field in the records that were read back."""
+
+    sent: int = 0
+    kept: int = 0
+    """Came back as it was sent, but for its spelling (case, space, number format)."""
+    changed: int = 0
+    """Came back with another value. What is left of `sent` came back empty or not at all."""
+
+
+class ReadBack(Model):
+    """A few of the records that a run wrote, read again and compared. No value of any record."""
+
+    run_id: str = ""
+    records: int = 0
+    """Read again and surely the same ones."""
+    fields: dict[str, FieldReadBack] = Field(default_factory=dict)
+    """By path in the request's body."""
+    others: list[str] = Field(default_factory=list)
+    """Names in the answers, beside the written fields, that were not written."""
+    note: str = ""
+    """Why it ended early, where it did."""
+
+
 class SyncReport(Model):
     """The end of one sync run: `fetched = written + unchanged + filtered + quarantined + deleted`."""
 
@@ -134,6 +169,19 @@ class SyncReport(Model):
     status: Literal["completed", "paused", "failed", "stopped"] = "completed"
     error: str | None = None
     duration_seconds: float = 0.0
+    read_back: ReadBack | None = None
+    """None where nothing was written, the API cannot show it, or it was looked at a moment ago."""
+
+
+class AuthRefresh(Model):
+    """What came of renewing one side's credential. Never the credential."""
+
+    side: Literal["source", "dest"]
+    renewed: bool = False
+    """A token endpoint gave a fresh token. False for what is only read anew from its reference."""
+    verdict: Literal["accepted", "refused", "unclear"] = "unclear"
+    """`refused` only on a definite answer."""
+    detail: str = ""
 
 
 class RuntimeStatus(Model):
@@ -152,3 +200,5 @@ class RuntimeStatus(Model):
     health: float = 100.0
     dead_letters: int = 0
     lag_seconds: float | None = None
+    read_back: ReadBack | None = None
+    """Of the last run that read anything back."""

@@ -54,6 +54,7 @@ DriftKind = Literal[
     "content_type_changed",
     "rate_limit_changed",
     "version_changed",
+    "field_ignored",
 ]
 
 
@@ -122,4 +123,6 @@ class HealingEpisode(Model):
     ended_at: str | None = None
     learned: list[dict[str, Any]] = Field(default_factory=list)
     """Renames that the repair followed: {"api", "side", "was", "is"}."""
+    language_model: dict[str, Any] = Field(default_factory=dict)
+    """What reading the errors cost, and what came of it; {} when none was asked."""
     log: list[str] = Field(default_factory=list)

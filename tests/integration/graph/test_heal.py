@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from vitesse_graph.api.monitoring import Monitoring, report_of, watch
 from vitesse_graph.api.service import IntegrationService, Outcome
@@ -65,18 +68,53 @@ async def test_an_approved_repair_changes_only_what_broke_and_goes_live(
     assert (await service.sync(thread_id)).quarantined == 0
 
 
-async def test_a_refused_credential_is_named_and_no_mapping_is_touched(
-    service: IntegrationService, request_body: dict[str, Any], thread_id: str, stands: Stands
+async def test_a_refused_credential_is_handed_to_a_person_and_taken_up_once_it_is_renewed(
+    service: IntegrationService, request_body: dict[str, Any], thread_id: str, stands: Stands, tmp_path: Path
+) -> None:
+    secret = tmp_path / "shop-token"
+    secret.write_text(stands.shopify_token)
+    before = await _active(service, {**request_body, "source_auth": f"file:{secret}"}, thread_id)
+    await stands.rotate_shopify_token("another-token")
+    assert (await service.sync(thread_id, full=True)).status == "failed"
+    outcome = await _heal(service, thread_id, ASK_NOBODY)
+    assert outcome.state.healing is not None
+    assert outcome.state.healing.diagnosis.cause == "auth_expired"
+    assert outcome.state.healing.outcome == "needs_person"
+    told = "\n".join(outcome.state.healing.log)
+    assert f"Put a fresh credential where file:{secret} points" in told
+    assert "another-token" not in told
+    assert outcome.values["mapping_logic"] == before.values["mapping_logic"]
+
+    secret.write_text("another-token")
+    outcome = await _heal(service, thread_id, ASK_NOBODY)
+    assert outcome.status == "active", outcome.error
+    assert outcome.state.healing is not None
+    assert outcome.state.healing.outcome in ("healed", "waiting"), outcome.state.healing.log
+    assert (await service.sync(thread_id)).status == "completed"
+    assert (await service.runtime_status(thread_id)).definition_version == 1
+
+
+async def test_a_credential_that_was_changed_where_it_is_stored_is_handed_to_the_workload(
+    service: IntegrationService,
+    request_body: dict[str, Any],
+    thread_id: str,
+    stands: Stands,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = await _active(service, request_body, thread_id)
     await stands.rotate_shopify_token("another-token")
-    await service.sync(thread_id, full=True)
-    outcome = await _heal(service, thread_id, ASK_NOBODY)
-    assert outcome.state.healing is not None
-    assert outcome.state.healing.diagnosis.cause in ("auth_expired", "permission_lost")
-    assert outcome.state.healing.outcome in ("waiting", "needs_person")
-    assert outcome.values["mapping_logic"] == before.values["mapping_logic"]
-    assert (await service.runtime_status(thread_id)).definition_version == 1
+    monkeypatch.setenv("TEST_SHOP_TOKEN", "another-token")  # the workload's own environment has the old one
+    assert (await service.sync(thread_id, full=True)).status == "failed"
+    report = await report_of(service, thread_id, "health fell")
+    outcome = await service.heal(thread_id, report.dump(), context=ASK_NOBODY)
+    episode = outcome.state.healing
+    assert episode is not None
+    assert (episode.outcome, outcome.status) == ("healed", "active"), episode.log
+    assert "deployed: version 2, the same with the fresh credential" in episode.log
+    assert "another-token" not in "\n".join(episode.log)
+    assert _sources(outcome) == _sources(before)
+    assert (await service.runtime_status(thread_id)).definition_version == 2
+    assert (await service.sync(thread_id, full=True)).status == "completed"
 
 
 async def test_what_nothing_can_feed_is_handed_to_a_person_with_everything_as_it_was(

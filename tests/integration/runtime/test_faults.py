@@ -18,6 +18,7 @@ from tests.integration.runtime.definitions import batched, definition, increment
 from vitesse_graph.errors import ConflictError
 from vitesse_graph.http import AddressPolicy
 from vitesse_graph.runtime.connect import Options
+from vitesse_graph.runtime.dead_letters import retry_dead_letters
 from vitesse_graph.runtime.engine import SyncEngine
 from vitesse_graph.runtime.store import Store
 from vitesse_graph.state.api_spec import Pagination
@@ -68,6 +69,12 @@ async def test_an_outcome_that_nobody_can_find_out_is_quarantined_and_never_sent
     again = await sync(made, store, policy)
     assert (again.unchanged, again.quarantined) == (36, 4)
     assert set(apis.emails.values()) == {1}
+
+    # what replays by itself after a repair leaves them to a person; a person may say so
+    engine = SyncEngine(made, store, policy=policy)
+    assert (await retry_dead_letters(engine, with_unknown=False))["retried"] == 0
+    assert set(apis.emails.values()) == {1}
+    assert await retry_dead_letters(engine) == {"retried": 4, "written": 4, "failed": 0}
 
 
 async def test_a_repeat_that_meets_its_first_attempt_under_way_waits_for_its_end(

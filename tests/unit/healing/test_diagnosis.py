@@ -177,6 +177,19 @@ def test_the_text_of_an_error_alone_does_not_convince_against_a_probe() -> None:
     assert diagnosis.cause != "auth_expired" or diagnosis.confidence < 0.5
 
 
+def test_where_all_runs_are_refused_the_runtime_may_hold_another_credential_than_we_do() -> None:
+    diagnosis = diagnose(
+        report(0.0, "the source refused the credential (HTTP 401)"),
+        probes=[source(), dest()],
+        mapping=MAPPING,
+    )
+    assert (diagnosis.cause, diagnosis.side, diagnosis.strategies[0]) == (
+        "auth_expired",
+        "source",
+        "refresh_auth",
+    )
+
+
 def test_findings_tell_the_next_mapping_where_a_field_went() -> None:
     items = [
         drift("field_renamed", "source", new_path="email_address", confidence=0.9),

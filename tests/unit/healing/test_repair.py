@@ -74,6 +74,22 @@ def test_a_newly_required_field_is_added_from_the_proposal() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_vendor_begins_to_demand_is_asked_about_however_sure_the_mapping_is() -> None:
+    required = DriftItem(kind="field_required", side="dest", severity="breaking", path="consent")
+    new = mapping(*LIVE.transformations, row("agreed", "consent", confidence=0.95))
+    assert needs_approval(compare_mappings(LIVE, new, [required]))
+    assert not needs_approval(compare_mappings(LIVE, new))
+
+
+def test_what_a_vendor_begins_to_demand_is_not_filled_by_a_guess() -> None:
+    required = DriftItem(kind="field_required", side="dest", severity="breaking", path="legal_basis_ref")
+    guessed = row("id", "legal_basis_ref", "stringify", required=True, confidence=0.69)
+    proposed = mapping(*LIVE.transformations, guessed)
+    for also in ((), ("legal_basis_ref",)):
+        repaired = repair_mapping(LIVE, proposed, [required], also=also)
+        assert "legal_basis_ref" not in {one.dest_field for one in repaired.transformations}
+
+
 def test_a_renamed_destination_takes_the_proposed_row_for_its_new_name() -> None:
     moved = DriftItem(
         kind="field_renamed",

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from mapping_helpers import obj, pairs, row_of, string
 from pydantic import SecretStr
 
+from tests.model_server import KEY, serving
 from vitesse_graph.mapping import ModelOptions, map_fields, refine_with_model, validate_rows
 from vitesse_graph.nodes.proposing import embedding_model, propose_mapping
 from vitesse_graph.settings import Settings
@@ -24,57 +24,6 @@ DEST = obj(
     remark="",
     count={"type": "integer"},
 )
-KEY = "sk-canary-4711"
-
-
-@asynccontextmanager
-async def serving(answer):
-    """A server whose answer `answer(request body)` gives: arguments of the tool call, text, or a response."""
-    seen = []
-
-    async def complete(request):
-        body = await request.json()
-        seen.append((dict(request.headers), body))
-        given = answer(body)
-        if asyncio.iscoroutine(given):
-            given = await given
-        if isinstance(given, web.Response):
-            return given
-        return web.json_response(completion(body, given))
-
-    app = web.Application()
-    app.router.add_post("/v1/chat/completions", complete)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    port = site._server.sockets[0].getsockname()[1]
-    try:
-        yield ModelOptions("test-model", SecretStr(KEY), f"http://127.0.0.1:{port}/v1", 3.0), seen
-    finally:
-        await runner.cleanup()
-
-
-def completion(body, given):
-    call = {
-        "id": "c1",
-        "type": "function",
-        "function": {"name": "Picks", "arguments": given if isinstance(given, str) else json.dumps(given)},
-    }
-    return {
-        "id": "x",
-        "object": "chat.completion",
-        "created": 0,
-        "model": body["model"],
-        "choices": [
-            {
-                "index": 0,
-                "finish_reason": "tool_calls",
-                "message": {"role": "assistant", "content": None, "tool_calls": [call]},
-            }
-        ],
-        "usage": {"prompt_tokens": 120, "completion_tokens": 30, "total_tokens": 150},
-    }
 
 
 def asked_of(body):

@@ -52,6 +52,17 @@ async def test_what_is_posted_can_be_read_changed_listed_and_deleted() -> None:
     assert (await ask(app, "GET", path))[0] == 404
 
 
+async def test_what_nobody_declares_may_be_dropped_without_a_word() -> None:
+    sent = {"email": "a@b.example", "mail": "a@b.example", "address": {"city": "Bonn", "town": "Bonn"}}
+    takes_all = json_body({**NEW_CUSTOMER, "additionalProperties": True})
+    for keeps in (True, False):
+        app = create_sandbox(SmallApi(customers(bodies=[takes_all])), records=0)
+        app.effects.keeps_unknown = keeps
+        status, made = await ask(app, "POST", "/customers", body=sent)
+        assert (status, made["email"], made["address"]["city"]) == (201, "a@b.example", "Bonn")
+        assert ("mail" in made, "town" in made["address"]) == (keeps, keeps)
+
+
 async def test_a_created_record_invents_nothing_that_was_not_sent() -> None:
     app = create_sandbox(SmallApi(customers()))
     _, made = await ask(app, "POST", "/customers", body={"email": "a@b.example"})

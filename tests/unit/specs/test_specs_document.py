@@ -68,6 +68,28 @@ def test_a_create_knows_its_update_and_its_lookup(crm: Any) -> None:
     assert (shape.lookup.key, shape.lookup_param, shape.lookup_id_at) == ("GET /contacts", "email", "id")
 
 
+def test_a_create_knows_how_one_record_is_shown_by_the_id_that_it_answers(crm: Any) -> None:
+    assert crm.dest_shape("POST /contacts").read.key == "GET /contacts/{id}"
+    one = {"get": {"responses": answers(CONTACT)}}
+    numbered = make_document(
+        {
+            "/contacts": {"post": {"requestBody": body(CONTACT), "responses": answers(CONTACT)}},
+            "/contacts/{number}": one,
+            "/contacts/{contactId}": one,
+            "/contacts/{contactId}/notes": one,
+        }
+    )
+    assert numbered.dest_shape("POST /contacts").read.key == "GET /contacts/{contactId}"
+
+
+def test_what_shows_no_single_record_by_its_id_alone_is_not_read_back() -> None:
+    post = {"post": {"requestBody": body(CONTACT), "responses": answers(CONTACT)}}
+    assert make_document({"/contacts": post}).dest_shape("POST /contacts").read is None
+    needs = {"get": {"parameters": [{**query("tenant"), "required": True}], "responses": answers(CONTACT)}}
+    document = make_document({"/contacts": post, "/contacts/{id}": needs})
+    assert document.dest_shape("POST /contacts").read is None
+
+
 def test_a_single_record_is_read_inside_its_wrapper(crm: Any) -> None:
     shape = crm.source_shape("GET /contacts/{id}")
     assert (shape.items_at, shape.record_at, shape.id_field) == (None, "data", "id")
