@@ -1,8 +1,10 @@
-"""One run's moving parts: read ahead → plan → write side by side → commit in order.
+"""One run's moving parts: read ahead → map → plan → keep intents → write side by side → commit in order.
 
 Between them stand bounded queues, so memory depends on the size of pages, not on the number of
-records. A chunk is a page, a part of a large one, or a few small ones that were read already; chunks are written side by side and committed one
-after another: the cursor moves only when everything before it is settled.
+records. Each part is a task, so that this process maps one chunk while the database looks up another and
+keeps a third. A chunk is a page, a part of a large one, or a few small ones that were read already; chunks
+are written side by side and committed one after another: the cursor moves only when everything before it
+is settled.
 """
 
 from __future__ import annotations
@@ -74,6 +76,8 @@ class Pipeline:
         self._grace_seconds = grace_seconds
         self._on_commit = on_commit
         self._pages: asyncio.Queue[Page | None] = asyncio.Queue(_PAGES_AHEAD)
+        self._mapped: asyncio.Queue[Chunk | None] = asyncio.Queue(1)
+        self._planned: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._jobs: asyncio.Queue[tuple[Chunk, int] | None] = asyncio.Queue()
         self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
@@ -113,7 +117,10 @@ class Pipeline:
     async def run(self, start: Position | None, page: int) -> None:
         """From `start` to the end, or until stopped; errors are in `error`."""
         workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
-        front = [asyncio.create_task(self._read(start, page)), asyncio.create_task(self._plan())]
+        front = [
+            asyncio.create_task(part)
+            for part in (self._read(start, page), self._map(), self._plan(), self._announce())
+        ]
         hurry = asyncio.create_task(self._hurry(workers, front))
         try:
             await self._commit_all()
@@ -154,16 +161,17 @@ class Pipeline:
                 if self._is_stopping.is_set() and not self._pages.empty():
                     self._pages.get_nowait()
 
-    async def _plan(self) -> None:
+    async def _map(self) -> None:
         try:
             more = True
             while more and not self._is_stopping.is_set():
                 pages, more = await self._next_pages()
                 if pages:
-                    await self._plan_pages(pages)
+                    for chunk in await self._chunks_of(pages):
+                        await self._mapped.put(chunk)
         except Exception as error:  # noqa: BLE001 - see _read
             self.fail(error)
-        await self._chunks.put(None)
+        await self._mapped.put(None)
 
     async def _next_pages(self) -> tuple[list[Page], bool]:
         """The next page with those that are ready behind it, up to a good size; False at the end."""
@@ -177,27 +185,38 @@ class Pipeline:
             size += len(page.records)
         return pages, True
 
-    async def _plan_pages(self, pages: list[Page]) -> None:
+    async def _chunks_of(self, pages: list[Page]) -> list[Chunk]:
         planner = self._planner
         works: list[Work] = []
         for page in pages:
             if page.number == 0 and planner.high is None and planner.uses_clock:
                 planner.high = moment_of(page.server_date, "http_date")
             works += planner.prepare(page.records, page.number)
+            await asyncio.sleep(0)  # what has arrived meanwhile gets its turn
         planner.supersede(works)
+        size = self._chunk_records
+        parts = [works[i : i + size] for i in range(0, len(works), size)] or [[]]
+        chunks = [Chunk(part, high=planner.high) for part in parts]
         last = pages[-1]
-        parts = [works[i : i + self._chunk_records] for i in range(0, len(works), self._chunk_records)] or [
-            []
-        ]
-        for part in parts:
-            chunk = Chunk(part, high=planner.high)
-            chunk.moves_to = (last.next or END, last.number + 1) if part is parts[-1] else None
-            await self._room.acquire()
-            if self._is_stopping.is_set():
-                return
-            with self._tracing.span("sync.plan", records=len(part), page=last.number):
-                await self._decide(chunk)
-                await self._enqueue(chunk)
+        chunks[-1].moves_to = (last.next or END, last.number + 1)
+        return chunks
+
+    async def _plan(self) -> None:
+        try:
+            while (chunk := await self._mapped.get()) is not None:
+                await self._room.acquire()
+                if self._is_stopping.is_set():
+                    break
+                with self._tracing.span("sync.plan", records=len(chunk.works)):
+                    await self._decide(chunk)
+                    chunk.jobs = self._jobs_of(chunk.works)
+                    chunk.left = len(chunk.jobs)
+                self._planned.put_nowait(chunk)
+                self._chunks.put_nowait(chunk)
+        except Exception as error:  # noqa: BLE001 - see _read
+            self.fail(error)
+        self._planned.put_nowait(None)
+        self._chunks.put_nowait(None)
 
     async def _decide(self, chunk: Chunk) -> None:
         """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
@@ -206,8 +225,9 @@ class Pipeline:
             self._committed.clear()
             await self._committed.wait()
         known = await self._ledger.known([work.key for work in pending]) if pending else {}
+        decide, run_id = self._planner.decide, self._ledger.run_id
         for work in pending:
-            self._planner.decide(work, known.get(work.key), self._ledger.run_id)
+            decide(work, known.get(work.key), run_id)
         await self._refuse_shared_naturals(chunk)
         for work in chunk.works:
             self._under_way[work.key] = chunk
@@ -227,17 +247,20 @@ class Pipeline:
             else:
                 work.end("quarantined", "natural_key_taken", "another source record has the same natural key")
 
-    async def _enqueue(self, chunk: Chunk) -> None:
-        chunk.jobs = self._jobs_of(chunk.works)
-        risky = [job for job in chunk.jobs if job.action == "create"]
-        if risky:
-            chunk.intent = await self._ledger.save_intent(risky)
-        chunk.left = len(chunk.jobs)
-        if not chunk.jobs:
-            chunk.done.set()
-        self._chunks.put_nowait(chunk)
-        for index in range(len(chunk.jobs)):
-            self._jobs.put_nowait((chunk, index))
+    async def _announce(self) -> None:
+        """Keeps what is about to be created, then hands it to the workers."""
+        while (chunk := await self._planned.get()) is not None:
+            risky = [job for job in chunk.jobs if job.action == "create"]
+            if risky and not self._is_stopping.is_set():
+                try:
+                    chunk.intent = await self._ledger.save_intent(risky)
+                except Exception as error:  # noqa: BLE001 - see _read
+                    self.fail(error)
+            if not chunk.jobs or self._is_stopping.is_set():
+                chunk.done.set()  # nothing of it was sent, and nothing will be
+                continue
+            for index in range(len(chunk.jobs)):
+                self._jobs.put_nowait((chunk, index))
 
     def _jobs_of(self, works: list[Work]) -> list[Job]:
         jobs: list[Job] = []

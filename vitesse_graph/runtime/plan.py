@@ -37,6 +37,7 @@ class Work:
         "dest_id",
         "hash",
         "is_known_refusal",
+        "is_new",
         "key",
         "natural",
         "outcome",
@@ -64,6 +65,8 @@ class Work:
         self.rows = True
         """Whether the ledger gets a row: not for a record that a later one of the same key replaces."""
         self.is_known_refusal = False
+        self.is_new = False
+        """Whether the ledger had no row of this key when the work was planned."""
 
     def end(self, outcome: Outcome, code: str | None = None, reason: str | None = None) -> None:
         """The record's one outcome."""
@@ -201,6 +204,7 @@ class Planner:
 
     def decide(self, work: Work, known: Known | None, run_id: int) -> None:
         """Sets the work's action or its end, from what the ledger knows of its key."""
+        work.is_new = known is None
         if known is not None and known.outcome == "unknown":
             work.refused_before("unknown_before")
         elif work.outcome is not None:
