@@ -191,7 +191,7 @@ class SyncEngine:
         within: Range | None,
     ) -> Pipeline:
         definition, run = self.definition, ledger.run
-        planner = Planner(definition, self._compiled.apply, within=within)
+        planner = Planner(definition, self._compiled.run, within=within)
         if run["high_watermark"] is not None:
             planner.high = float(run["high_watermark"])
         pipeline = self._pipeline = Pipeline(
@@ -310,7 +310,7 @@ class SyncEngine:
 
     def planner(self, within: Range | None = None) -> Planner:
         """A planner of this definition, for previews."""
-        return Planner(self.definition, self._compiled.apply, within=within)
+        return Planner(self.definition, self._compiled.run, within=within)
 
 
 def _continues(run: dict[str, Any], is_full: bool, request: SyncRequest) -> bool:

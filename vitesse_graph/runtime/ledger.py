@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -27,7 +28,7 @@ class RunLedger:
         self._id = definition.integration_id
         self._lease = lease
         self._run: dict[str, Any] = {}
-        self._has_letters = False
+        self._has_letters = self._has_intents = False
         self._next_chunk = 1
 
     @property
@@ -67,13 +68,9 @@ class RunLedger:
             begun = await self._store.one("begin_run", values)
             assert begun is not None
             self._run = begun
-        await self._store.run(
-            "abandon_runs",
-            {"id": self._id, "keep": self.run_id, "error": "replaced by another run before its end"},
-        )
-        self._has_letters = bool((await self._store.rows("open_letters", {"id": self._id}))[0][0])
-        numbers = {"id": self._id, "run": self.run_id}
-        self._next_chunk = int((await self._store.rows("next_chunk", numbers))[0][0])
+        values = {"id": self._id, "run": self.run_id, "error": "replaced by another run before its end"}
+        found = await self._store.rows("settle_in", values)
+        self._has_letters, self._has_intents, self._next_chunk = found[0]
 
     async def restart(self) -> None:
         """From the first page again: the source forgot the position."""
@@ -125,6 +122,8 @@ class RunLedger:
 
     async def intents(self) -> list[tuple[int, int, dict[str, Any]]]:
         """(run, chunk, payload) of every request whose end is unknown; each job's `body` is bytes."""
+        if not self._has_intents:
+            return []
         rows = await self._store.rows("intents", {"id": self._id})
         return [(int(run), int(chunk), _payload_of(bytes(payload))) for run, chunk, payload in rows]
 
@@ -175,11 +174,12 @@ class RunLedger:
             "has_letters": self._has_letters,
             **counts,
         }
+        held = self._lease.connection
         try:
-            found = await self._store.rows("commit_chunk", {**values, **_columns(works, fresh)})
+            found = await self._store.rows("commit_chunk", {**values, **_columns(works, fresh)}, on=held)
         except psycopg.errors.UniqueViolation:
             # The ledger has learned of one of them since it was asked.
-            found = await self._store.rows("commit_chunk", {**values, **_columns(works, [])})
+            found = await self._store.rows("commit_chunk", {**values, **_columns(works, [])}, on=held)
         moved = found[0][0]
         if not moved:
             await self._lease.confirm()
@@ -262,16 +262,16 @@ def _columns(works: list[Work], fresh: list[Work]) -> dict[str, Any]:
         "new_ids": text_array(dest_ids) if any(dest_ids) else "{}",
         "new_hashes": text_array([work.hash for work in fresh]),
         "new_naturals": text_array(naturals) if any(naturals) else "{}",
-        "new_pages": [work.page for work in fresh],
+        "new_pages": text_array([work.page for work in fresh]),
     }
 
 
-def text_array(values: list[str | None]) -> str | list[str | None]:
-    """The values as Postgres takes a text[]: its literal is written as JSON writes a list, apart from the
+def text_array(values: Sequence[str | int | None]) -> str | list[str | None]:
+    """The values as Postgres takes an array: its literal is written as JSON writes a list, apart from the
     brackets and where a backslash is needed. There the driver does it, which takes five times as long."""
     text = orjson.dumps(values).decode()
     if "\\" in text:
-        return [None if value is None else value.replace("\0", "\ufffd") for value in values]
+        return [None if value is None else str(value).replace("\0", "\ufffd") for value in values]
     return "{" + text[1:-1] + "}"
 
 

@@ -26,9 +26,15 @@ returning *;
 update vitesse_runtime.runs set position = null, page = 0, seq = seq + 1
 where run_id = %(run)s returning seq;
 
--- abandon_runs: open runs that another version or another kind of run replaces
-update vitesse_runtime.runs set status = 'stopped', ended_at = now(), error = %(error)s
-where integration_id = %(id)s and status = 'running' and run_id <> %(keep)s;
+-- settle_in: ends open runs that another version or another kind of run replaces; tells whether dead letters
+-- wait, whether intents are left, and the first number that no intent of this run has used
+with abandoned as (
+    update vitesse_runtime.runs set status = 'stopped', ended_at = now(), error = %(error)s
+    where integration_id = %(id)s and status = 'running' and run_id <> %(run)s
+)
+select exists (select 1 from vitesse_runtime.dead_letters where integration_id = %(id)s and status = 'open'),
+    count(*) > 0, coalesce(max(chunk) filter (where run_id = %(run)s), 0) + 1
+from vitesse_runtime.intents where integration_id = %(id)s;
 
 -- end_run: the run's end, and the watermark when it read everything
 with ended as (
@@ -75,9 +81,6 @@ returning 1;
 
 -- intents: requests whose end nobody knows, oldest first
 select run_id, chunk, payload from vitesse_runtime.intents where integration_id = %(id)s order by run_id, chunk;
-
--- next_chunk: a number no intent of this run has used
-select coalesce(max(chunk), 0) + 1 from vitesse_runtime.intents where integration_id = %(id)s and run_id = %(run)s;
 
 -- commit_chunk: outcomes, counts and cursor in one statement, which is one transaction
 with held as (

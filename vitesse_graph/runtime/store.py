@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from importlib.resources import files
 from types import TracebackType
@@ -35,11 +35,13 @@ _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 @lru_cache(maxsize=1)
-def statements() -> dict[str, str]:
+def statements() -> dict[str, bytes]:
     """The statements of `queries.sql` by name."""
     text = files("vitesse_graph.runtime").joinpath("queries.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- (\w+): .*$", text, flags=re.MULTILINE)
-    return {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        name: body.strip().rstrip(";").encode() for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 @lru_cache(maxsize=1)
@@ -53,8 +55,11 @@ def migrations() -> list[tuple[int, str]]:
 async def migrate(connection: Connection) -> None:
     """Brings the schema to this version; several processes may call it at once."""
     newest = migrations()[-1][0]
-    if await _version(connection) >= newest:
-        return
+    with suppress(psycopg.errors.UndefinedTable):
+        found = await connection.execute("select max(version) from vitesse_runtime.migrations")
+        row = await found.fetchone()
+        if row is not None and row[0] is not None and row[0] >= newest:
+            return
     # A session lock, taken before the transaction begins: a transaction that waited for it would still
     # see the catalogue as it was before.
     await connection.execute("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
@@ -168,16 +173,21 @@ class Store:
             raise
         return connection
 
-    async def patiently(self, action: Callable[[Connection], Awaitable[T]]) -> T:
+    async def patiently(
+        self, action: Callable[[Connection], Awaitable[T]], *, on: Connection | None = None
+    ) -> T:
         """Runs `action` on a connection, again and again while the database is away.
 
-        `action` must be harmless when repeated: its first try may have been committed. Raises
-        VitesseError when the database stays away longer than the patience.
+        The first try is on `on` where that is given and open, the others are on the pool's. `action` must
+        be harmless when repeated: its first try may have been committed. Raises VitesseError when the
+        database stays away longer than the patience.
         """
         started = time.monotonic()
         pause = 0.05
         while True:
             try:
+                if on is not None and not on.closed:
+                    return await action(on)
                 async with self.connection() as connection:
                     return await action(connection)
             except _GONE as error:
@@ -186,6 +196,7 @@ class Store:
                         f"the database stayed away for {self._patience:.0f} s ({_first_line(error)})"
                     ) from error
                 _log.warning("the database is away, trying again: %s", _first_line(error))
+            on = None
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
             await self._revive()
@@ -197,22 +208,24 @@ class Store:
         except (VitesseError, *_GONE) as error:
             _log.warning("the database does not come back yet: %s", _first_line(error))
 
-    async def rows(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """All rows of a named statement, as tuples; patient."""
+    async def rows(
+        self, name: str, values: Mapping[str, Any], *, on: Connection | None = None
+    ) -> list[tuple[Any, ...]]:
+        """All rows of a named statement, as tuples; patient. For `on` see `patiently`."""
 
         async def act(connection: Connection) -> list[tuple[Any, ...]]:
             async with connection.cursor(row_factory=tuple_row) as cursor:
-                await cursor.execute(statements()[name].encode(), values)
+                await cursor.execute(statements()[name], values)
                 return await cursor.fetchall() if cursor.description else []
 
-        return await self.patiently(act)
+        return await self.patiently(act, on=on)
 
     async def records(self, name: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All rows of a named statement, as dicts; patient."""
 
         async def act(connection: Connection) -> list[dict[str, Any]]:
             async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(statements()[name].encode(), values)
+                await cursor.execute(statements()[name], values)
                 return await cursor.fetchall() if cursor.description else []
 
         return await self.patiently(act)
