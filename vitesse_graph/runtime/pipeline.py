@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END, Position
-from vitesse_graph.runtime.plan import Planner, Work, fold
+from vitesse_graph.runtime.plan import Action, Planner, Work, fold
 from vitesse_graph.runtime.reader import Page, SourceReader
 from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import moment_of
@@ -45,10 +45,6 @@ class Chunk:
     sending: set[int] = field(default_factory=set)
     """Indexes of jobs whose request may be under way."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def is_settled(self) -> bool:
-        return all(work.outcome is not None for work in self.works)
 
 
 class Pipeline:
@@ -221,24 +217,26 @@ class Pipeline:
     async def _decide(self, chunk: Chunk) -> None:
         """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
         pending = [work for work in chunk.works if work.outcome is None or work.outcome == "quarantined"]
-        while any(work.key in self._under_way for work in pending) and not self._is_stopping.is_set():
+        keys = [work.key for work in pending]
+        while not self._under_way.keys().isdisjoint(keys) and not self._is_stopping.is_set():
             self._committed.clear()
             await self._committed.wait()
-        known = await self._ledger.known([work.key for work in pending]) if pending else {}
+        known = await self._ledger.known(keys) if pending else {}
         decide, run_id = self._planner.decide, self._ledger.run_id
         for work in pending:
             decide(work, known.get(work.key), run_id)
         await self._refuse_shared_naturals(chunk)
-        for work in chunk.works:
-            self._under_way[work.key] = chunk
+        self._under_way.update(dict.fromkeys([work.key for work in chunk.works], chunk))
 
     async def _refuse_shared_naturals(self, chunk: Chunk) -> None:
         """Two source records with one natural key would overwrite each other for ever: the first one keeps it."""
         fresh = [w for w in chunk.works if w.outcome is None and w.natural and w.action == "create"]
         if not fresh:
             return
+        # Taken before the ledger is asked: what is committed meanwhile would be in neither.
+        under_way = dict(self._naturals_under_way)
         owners = await self._ledger.owners([fold(work.natural or "") for work in fresh])
-        owners.update(self._naturals_under_way)
+        owners.update(under_way)
         for work in fresh:
             natural = fold(work.natural or "")
             owner = owners.setdefault(natural, work.key)
@@ -263,17 +261,15 @@ class Pipeline:
                 self._jobs.put_nowait((chunk, index))
 
     def _jobs_of(self, works: list[Work]) -> list[Job]:
+        todo: dict[Action, list[Work]] = {"create": [], "upsert": [], "update": [], "delete": [], "none": []}
+        for work in works:
+            if work.outcome is None:
+                todo[work.action].append(work)
         jobs: list[Job] = []
         for action in ("create", "upsert"):
-            todo = [work for work in works if work.outcome is None and work.action == action]
-            size = self._batch_size
-            jobs += [self._writer.job(todo[i : i + size], action) for i in range(0, len(todo), size)]
-        jobs += [
-            self._writer.job([work], work.action)
-            for work in works
-            if work.outcome is None and work.action in ("update", "delete")
-        ]
-        return jobs
+            at_once, size = todo[action], self._batch_size
+            jobs += [self._writer.job(at_once[i : i + size], action) for i in range(0, len(at_once), size)]
+        return jobs + [self._writer.job([work], work.action) for work in todo["update"] + todo["delete"]]
 
     async def _work(self) -> None:
         while (item := await self._jobs.get()) is not None:
@@ -315,9 +311,9 @@ class Pipeline:
 
     async def _commit(self, chunk: Chunk) -> None:
         ambiguous = [chunk.jobs[index] for index in sorted(chunk.sending)]
-        if not chunk.is_settled:
-            self._is_incomplete = True
         settled = [work for work in chunk.works if work.outcome is not None]
+        if len(settled) < len(chunk.works):
+            self._is_incomplete = True
         if chunk.intent is not None and ambiguous:
             await self._ledger.save_intent(ambiguous, chunk=chunk.intent)
         counts = await self._ledger.commit(
@@ -329,9 +325,12 @@ class Pipeline:
         self.is_complete = not self._is_incomplete and chunk.moves_to is not None and chunk.moves_to[0] is END
         if self._on_commit is not None:
             self._on_commit(counts, settled)
-        self._watch_failures(settled)
+        self._watch_failures(settled, counts)
 
-    def _watch_failures(self, works: list[Work]) -> None:
+    def _watch_failures(self, works: list[Work], counts: dict[str, int]) -> None:
+        if not counts["quarantined"]:
+            self._fetched += len(works)
+            return
         fresh = [work for work in works if not work.is_known_refusal]
         self._fetched += len(fresh)
         self._failed += sum(work.outcome == "quarantined" for work in fresh)
@@ -343,9 +342,10 @@ class Pipeline:
             self._is_stopping.set()
 
     def _forget(self, chunk: Chunk) -> None:
+        under_way, naturals = self._under_way, self._naturals_under_way
         for work in chunk.works:
-            if self._under_way.get(work.key) is chunk:
-                del self._under_way[work.key]
-            if work.natural:
-                self._naturals_under_way.pop(fold(work.natural), None)
+            if under_way.get(work.key) is chunk:
+                del under_way[work.key]
+            if naturals and work.natural:
+                naturals.pop(fold(work.natural), None)
         self._committed.set()
