@@ -347,7 +347,8 @@ async def run_sync(
 
     settings = settings or get_settings()
     own_store = store is None
-    store = store or open_store(settings)
+    # Each connection costs the server as much as a thousand records; one run has use for three.
+    store = store or open_store(settings, connections=3)
     engine = SyncEngine(
         definition,
         store,
@@ -365,8 +366,9 @@ async def run_sync(
             await store.close()
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, *, connections: int = 4) -> Store:
     """The store on the settings' database; not connected yet."""
     from vitesse_graph.database import database_url
 
-    return Store(lambda: database_url(settings), patience_seconds=settings.database_patience_seconds)
+    patience = settings.database_patience_seconds
+    return Store(lambda: database_url(settings), patience_seconds=patience, max_size=connections)

@@ -36,11 +36,6 @@ class Lease:
         self._connection: Connection | None = None
         self.token = 0
 
-    @property
-    def connection(self) -> Connection | None:
-        """The connection that the lock lives on. What is committed over it is so while the lock is held."""
-        return self._connection
-
     async def __aenter__(self) -> Self:
         try:
             connection = await self._store.dedicated()

@@ -174,12 +174,11 @@ class RunLedger:
             "has_letters": self._has_letters,
             **counts,
         }
-        held = self._lease.connection
         try:
-            found = await self._store.rows("commit_chunk", {**values, **_columns(works, fresh)}, on=held)
+            found = await self._store.rows("commit_chunk", {**values, **_columns(works, fresh)})
         except psycopg.errors.UniqueViolation:
             # The ledger has learned of one of them since it was asked.
-            found = await self._store.rows("commit_chunk", {**values, **_columns(works, [])}, on=held)
+            found = await self._store.rows("commit_chunk", {**values, **_columns(works, [])})
         moved = found[0][0]
         if not moved:
             await self._lease.confirm()

@@ -173,21 +173,16 @@ class Store:
             raise
         return connection
 
-    async def patiently(
-        self, action: Callable[[Connection], Awaitable[T]], *, on: Connection | None = None
-    ) -> T:
+    async def patiently(self, action: Callable[[Connection], Awaitable[T]]) -> T:
         """Runs `action` on a connection, again and again while the database is away.
 
-        The first try is on `on` where that is given and open, the others are on the pool's. `action` must
-        be harmless when repeated: its first try may have been committed. Raises VitesseError when the
-        database stays away longer than the patience.
+        `action` must be harmless when repeated: its first try may have been committed. Raises
+        VitesseError when the database stays away longer than the patience.
         """
         started = time.monotonic()
         pause = 0.05
         while True:
             try:
-                if on is not None and not on.closed:
-                    return await action(on)
                 async with self.connection() as connection:
                     return await action(connection)
             except _GONE as error:
@@ -196,7 +191,6 @@ class Store:
                         f"the database stayed away for {self._patience:.0f} s ({_first_line(error)})"
                     ) from error
                 _log.warning("the database is away, trying again: %s", _first_line(error))
-            on = None
             await asyncio.sleep(pause)
             pause = min(pause * 2, 2.0)
             await self._revive()
@@ -208,17 +202,15 @@ class Store:
         except (VitesseError, *_GONE) as error:
             _log.warning("the database does not come back yet: %s", _first_line(error))
 
-    async def rows(
-        self, name: str, values: Mapping[str, Any], *, on: Connection | None = None
-    ) -> list[tuple[Any, ...]]:
-        """All rows of a named statement, as tuples; patient. For `on` see `patiently`."""
+    async def rows(self, name: str, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """All rows of a named statement, as tuples; patient."""
 
         async def act(connection: Connection) -> list[tuple[Any, ...]]:
             async with connection.cursor(row_factory=tuple_row) as cursor:
                 await cursor.execute(statements()[name], values)
                 return await cursor.fetchall() if cursor.description else []
 
-        return await self.patiently(act, on=on)
+        return await self.patiently(act)
 
     async def records(self, name: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
         """All rows of a named statement, as dicts; patient."""
