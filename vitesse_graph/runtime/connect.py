@@ -6,9 +6,11 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+from yarl import URL
 
 from vitesse_graph.runtime.auth import (
     Authenticator,
@@ -113,17 +115,23 @@ def open_session(policy: AddressPolicy, connections: int) -> aiohttp.ClientSessi
             self._checked = self._checked | {origin}
             return connection
 
+    class NoCookies(aiohttp.DummyCookieJar):
+        """Gives the same empty cookie each time: nothing is ever put into it."""
+
+        _none: SimpleCookie = SimpleCookie()
+
+        def filter_cookies(self, request_url: URL) -> SimpleCookie:
+            return self._none
+
     return aiohttp.ClientSession(
         connector=OnceGuardedConnector(policy, limit=connections),
-        cookie_jar=aiohttp.DummyCookieJar(),
+        cookie_jar=NoCookies(),
         trust_env=False,
         headers={"User-Agent": "vitesse-runtime"},
     )
 
 
 def _origin(side: Side) -> str:
-    from yarl import URL
-
     return str(URL(side.base_url).origin())
 
 

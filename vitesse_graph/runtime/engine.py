@@ -215,7 +215,7 @@ class SyncEngine:
         within: Range | None,
     ) -> Pipeline:
         definition, run = self.definition, ledger.run
-        planner = Planner(definition, self._compiled.apply, within=within)
+        planner = Planner(definition, self._compiled.run, within=within)
         if run["high_watermark"] is not None:
             planner.high = float(run["high_watermark"])
         pipeline = self._pipeline = Pipeline(
@@ -334,7 +334,7 @@ class SyncEngine:
 
     def planner(self, within: Range | None = None) -> Planner:
         """A planner of this definition, for previews."""
-        return Planner(self.definition, self._compiled.apply, within=within)
+        return Planner(self.definition, self._compiled.run, within=within)
 
 
 def _continues(run: dict[str, Any], is_full: bool, request: SyncRequest) -> bool:
@@ -371,7 +371,8 @@ async def run_sync(
 
     settings = settings or get_settings()
     own_store = store is None
-    store = store or open_store(settings)
+    # Each connection costs the server as much as a thousand records; one run has use for three.
+    store = store or open_store(settings, connections=3)
     engine = SyncEngine(
         definition,
         store,
@@ -389,8 +390,9 @@ async def run_sync(
             await store.close()
 
 
-def open_store(settings: Settings) -> Store:
+def open_store(settings: Settings, *, connections: int = 4) -> Store:
     """The store on the settings' database; not connected yet."""
     from vitesse_graph.database import database_url
 
-    return Store(lambda: database_url(settings), patience_seconds=settings.database_patience_seconds)
+    patience = settings.database_patience_seconds
+    return Store(lambda: database_url(settings), patience_seconds=patience, max_size=connections)

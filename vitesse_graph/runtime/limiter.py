@@ -1,8 +1,10 @@
 """One pacer for each credential at a host: declared limits, and limits learned from answers.
 
 A call takes a slot before it is sent. With no limit known that costs nothing. After a 429 the pacer
-holds everybody back as long as the answer asks, and takes the rate at which answers came back as the
-limit; while no more 429s come it feels its way up again, by small steps at first.
+holds everybody back as long as the answer asks, and begins at the pace that this tells of. From then on it
+looks, a few times a second, at the share that was refused: a large one says by how much the pace is too
+fast, a small one that it is right (two calls that fall into one moment are refused at any pace), none
+that it may rise: by small steps near the pace that was refused last, by large ones far below it.
 """
 
 from __future__ import annotations
@@ -11,15 +13,23 @@ import asyncio
 import logging
 import re
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 from vitesse_graph.runtime.classify import retry_after_seconds, server_now
 from vitesse_graph.state.api_spec import RateLimit
 
 _log = logging.getLogger(__name__)
-_WINDOW_SECONDS = 2.0
-_PROBE_EVERY_SECONDS = 0.25
+_PERIOD_SECONDS = 0.25
+_PERIOD_CALLS = 10.0
+"""The pace is looked at so often, and after so many calls at least."""
+_IDLE_SECONDS = 2.0
+_LEARNING_SECONDS = 0.1
+_HARMLESS_SHARE = 0.08
+_UNUSED_SHARE = 0.015
+"""Between the two shares of refusals the pace is right: where a refusal costs nobody else anything, some tell
+that the limit is used to its end."""
+_CHEAP_CALLS = 2.0
+"""A pause that is no longer than so many calls take holds nobody up."""
 _ONE_MESSAGE_SECONDS = 0.1
 _TOO_SHORT_SECONDS = 1e-4
 """A timer may ring a hair too early; to wait for that again would let the next in line pass."""
@@ -27,11 +37,10 @@ _BLOCK_SECONDS = 0.1
 _LARGEST_BLOCK = 100
 _LONGEST_PAUSE_SECONDS = 300.0
 _LONG_PAUSE_SECONDS = 0.25
-_FIRST_STEP = 1.02
+_STARTING_STEP = 1.1
+_FIRST_STEP = 1.01
 _LARGEST_STEP = 1.25
-_MOST_SLOWER = 1.3
-_LITTLE_SLOWER = 1.05
-_RIGHT_AFTER_SECONDS = 0.5
+_MOST_SLOWER = 2.0
 
 
 Reserve = Callable[[int, float, float], Awaitable[float]]
@@ -54,17 +63,21 @@ class Limiter:
         self._is_guessed = False
         """Refused before anything was seen of the pace: what was asked for is a pause, hardly the pace. It
         is halved with each answer until the next refusal."""
-        self._unclear_until = 0.0
-        """Until then answers of that slow start are among those that the pace would be measured by."""
         self._reserving: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._block_at = 0.0
         self._block_left = 0
         self._next_at = 0.0
         self._closed_until = 0.0
-        self._accepted: deque[float] = deque(maxlen=4096)
-        self._last_429 = 0.0
-        self._last_slowed = 0.0
-        self._last_step = 0.0
+        self._last_answer = self._last_429 = self._last_halved = self._learned_at = 0.0
+        self._in_a_row = 0
+        self._cost = 0.0
+        """How many calls the last refusal has held back, itself among them."""
+        self._opened_at = 0.0
+        self._since_open = 0
+        self._period_began = 0.0
+        self._taken = self._turned_away = 0
+        self._too_fast = 0.0
+        """The gap that was refused last."""
         self._step = _FIRST_STEP
         self.declare(declared)
         self.waits = 0
@@ -140,62 +153,99 @@ class Limiter:
 
     def answered(self, status: int, headers: Mapping[str, str]) -> None:
         """Learn from an answer: 429 slows everybody down, quiet lets the pace rise again."""
+        now = self._clock()
+        if now - self._last_answer > _IDLE_SECONDS:
+            self._opened_at, self._since_open = now, 0  # nobody knows what went on meanwhile
+        self._last_answer = now
         if status == 429:
-            self._refused(headers)
-            return
-        now = self._clock()
-        self._accepted.append(now)
-        if self._is_guessed:
-            self._gap = max(self._gap / 2.0, self._declared_gap)
-        elif self._is_learned and now - max(self._last_429, self._last_step) > max(
-            _PROBE_EVERY_SECONDS, 10.0 * self._gap
-        ):
-            self._gap = max(self._gap / self._step, self._declared_gap)
-            self._step = min(1.0 + 2.0 * (self._step - 1.0), _LARGEST_STEP)
-            self._last_step = now
-        self._read_budget(headers, now)
+            self._refused(headers, now)
+        else:
+            self._since_open += 1
+            self._taken += now >= self._period_began
+            self._in_a_row = 0
+            if self._is_guessed and now - self._last_halved > 0.5 * self._gap:
+                self._gap, self._last_halved = max(self._gap / 2.0, self._declared_gap), now
+            self._read_budget(headers, now)
+        if self._is_learned and not self._is_guessed:
+            self._look_back(now)
 
-    def _refused(self, headers: Mapping[str, str]) -> None:
-        now = self._clock()
+    def _refused(self, headers: Mapping[str, str], now: float) -> None:
         self.refusals += 1
         asked = retry_after_seconds(headers)
         if asked is None:
             asked = _reset_seconds(headers)
-        pause = min(asked if asked is not None else max(self._gap, 0.5), _LONGEST_PAUSE_SECONDS)
-        self._closed_until = max(self._closed_until, now + pause)
-        if now - self._last_slowed > _ONE_MESSAGE_SECONDS or not self._gap:
-            # 429s that arrive together are one message: all but the first were already under way.
-            self._last_slowed = now
-            self._slow_down(now, pause)
+        # 429s that arrive together are one message: all but the first were already under way.
+        is_news = now - self._last_429 > _ONE_MESSAGE_SECONDS
         self._last_429 = now
-        self._step = _FIRST_STEP
+        self._in_a_row += is_news
+        if asked is None:
+            asked = max(self._gap, 0.05 * 2.0 ** min(self._in_a_row, 10))
+        pause = min(asked, _LONGEST_PAUSE_SECONDS)
+        is_long = pause >= _LONG_PAUSE_SECONDS
+        self._cost = pause / self._gap if self._gap else 1.0
+        is_dear = self._cost > _CHEAP_CALLS
+        if not self._is_learned or is_dear:
+            # A pause that is no longer than the pace has the next in line go at its time as it is.
+            self._closed_until = max(self._closed_until, now + pause)
+        if not self._is_learned or (is_long and is_news):
+            self._estimate(now, pause, is_long)
+        elif self._is_guessed:
+            if self._last_halved > self._learned_at:
+                self._gap *= 2.0  # one step too far
+                self._is_guessed = False
+                self._begin_period(now)
+        elif now - self._learned_at < _LEARNING_SECONDS and pause <= 4.0 * self._gap:
+            # The time to the next free slot, told at several moments, comes up to the whole of it.
+            self._gap = max(self._gap, pause)
+        elif is_news or not is_dear:
+            self._turned_away += now >= self._period_began
 
-    def _slow_down(self, now: float, pause: float) -> None:
-        observed = self._observed_gap(now)
-        if self._is_guessed or now < self._unclear_until:
-            self._gap *= 2.0  # one step too far
-            self._is_guessed, self._unclear_until = False, now + _WINDOW_SECONDS
-        elif self._gap:
-            # What was observed may be our own slowness: one message slows down by a little, one that
-            # comes right after another by more.
-            most = _MOST_SLOWER if now - self._last_429 < _RIGHT_AFTER_SECONDS else _LITTLE_SLOWER
-            self._gap = min(max(self._gap, observed or 0.0) * 1.01, self._gap * most)
-        elif pause < _LONG_PAUSE_SECONDS:
-            # Asked to wait for moments: until the next slot, so the pace is hardly slower than a few of these.
-            self._gap = min(max(observed or pause, pause, 0.001), 4.0 * max(pause, 0.001))
+    def _estimate(self, now: float, pause: float, is_long: bool) -> None:
+        """The pace that a refusal tells of: the first one, or one that costs dearly."""
+        count, span = self._since_open, now + pause - self._opened_at
+        self._opened_at, self._since_open = now + pause, 0
+        self._too_fast, self._step = self._gap, _FIRST_STEP if self._is_learned else _STARTING_STEP
+        if not is_long:
+            # Asked to wait for moments: until the next slot, so that is what a call takes.
+            self._gap = max(self._gap, pause, 0.001)
+        elif count >= 4:
+            most = 2.0 * self._gap if self._is_learned else _LONGEST_PAUSE_SECONDS
+            self._gap, self._is_guessed = min(max(self._gap * 1.02, span / count), most), False
+        elif self._is_learned:
+            self._gap *= 2.0 if self._is_guessed else 1.1
+            self._is_guessed = False
         else:
-            self._is_guessed = observed is None
-            self._gap = min(pause, 1.0) if observed is None else observed
-        self._is_learned = True
+            self._gap, self._is_guessed = max(self._gap, min(pause, 1.0)), True
+        self._is_learned, self._learned_at = True, now
         self._burst = 1.0
+        self._begin_period(now)
 
-    def _observed_gap(self, now: float) -> float | None:
-        """Mean seconds between the answers of the last moments, or None when too few are known."""
-        while self._accepted and self._accepted[0] < now - _WINDOW_SECONDS:
-            self._accepted.popleft()
-        if len(self._accepted) < 4 or self._accepted[-1] - self._accepted[0] < 0.05:
-            return None
-        return (now - self._accepted[0]) / len(self._accepted)
+    def _begin_period(self, now: float) -> None:
+        self._taken = self._turned_away = 0
+        self._period_began = now
+
+    def _look_back(self, now: float) -> None:
+        """At the end of a period: the pace of the next one."""
+        if now - self._period_began < max(_PERIOD_SECONDS, _PERIOD_CALLS * self._gap):
+            return
+        share = self._turned_away / max(1, self._taken + self._turned_away)
+        is_cheap = self._cost <= _CHEAP_CALLS
+        if share > (_HARMLESS_SHARE if is_cheap else 0.0) and (self._turned_away > 1 or not is_cheap):
+            self._too_fast, self._step = self._gap, _FIRST_STEP
+            self._gap = min(self._gap / (1.0 - 0.8 * share), self._gap * _MOST_SLOWER)
+            # Those who stand in line go at the old pace still.
+            now = max(now, self._next_at)
+        elif share < _UNUSED_SHARE:
+            self._speed_up()
+        self._begin_period(now)
+
+    def _speed_up(self) -> None:
+        faster = self._gap / self._step
+        if faster < self._too_fast <= self._gap:
+            faster, self._step = self._gap / _FIRST_STEP, _FIRST_STEP  # carefully past what was too fast
+        else:
+            self._step = min(1.0 + 2.0 * (self._step - 1.0), _LARGEST_STEP)
+        self._gap = max(faster, self._declared_gap)
 
     def _read_budget(self, headers: Mapping[str, str], now: float) -> None:
         """Slow down before the budget is gone, where the answer says how much is left."""

@@ -1,8 +1,10 @@
-"""One run's moving parts: read ahead → plan → write side by side → commit in order.
+"""One run's moving parts: read ahead → map → plan → keep intents → write side by side → commit in order.
 
 Between them stand bounded queues, so memory depends on the size of pages, not on the number of
-records. A chunk is a page, a part of a large one, or a few small ones that were read already; chunks are written side by side and committed one
-after another: the cursor moves only when everything before it is settled.
+records. Each part is a task, so that this process maps one chunk while the database looks up another and
+keeps a third. A chunk is a page, a part of a large one, or a few small ones that were read already; chunks
+are written side by side and committed one after another: the cursor moves only when everything before it
+is settled.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass, field
 
 from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END, Position
-from vitesse_graph.runtime.plan import Planner, Work, fold
+from vitesse_graph.runtime.plan import Action, Planner, Work, fold
 from vitesse_graph.runtime.reader import Page, SourceReader
 from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import moment_of
@@ -44,10 +46,6 @@ class Chunk:
     """Indexes of jobs whose request may be under way."""
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def is_settled(self) -> bool:
-        return all(work.outcome is not None for work in self.works)
-
 
 class Pipeline:
     """Runs once. `stop` asks it to finish what is under way; `run` returns when all is committed."""
@@ -74,6 +72,8 @@ class Pipeline:
         self._grace_seconds = grace_seconds
         self._on_commit = on_commit
         self._pages: asyncio.Queue[Page | None] = asyncio.Queue(_PAGES_AHEAD)
+        self._mapped: asyncio.Queue[Chunk | None] = asyncio.Queue(1)
+        self._planned: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._jobs: asyncio.Queue[tuple[Chunk, int] | None] = asyncio.Queue()
         self._chunks: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_CHUNKS_UNDER_WAY)
@@ -113,7 +113,10 @@ class Pipeline:
     async def run(self, start: Position | None, page: int) -> None:
         """From `start` to the end, or until stopped; errors are in `error`."""
         workers = [asyncio.create_task(self._work()) for _ in range(self._concurrency)]
-        front = [asyncio.create_task(self._read(start, page)), asyncio.create_task(self._plan())]
+        front = [
+            asyncio.create_task(part)
+            for part in (self._read(start, page), self._map(), self._plan(), self._announce())
+        ]
         hurry = asyncio.create_task(self._hurry(workers, front))
         try:
             await self._commit_all()
@@ -154,16 +157,17 @@ class Pipeline:
                 if self._is_stopping.is_set() and not self._pages.empty():
                     self._pages.get_nowait()
 
-    async def _plan(self) -> None:
+    async def _map(self) -> None:
         try:
             more = True
             while more and not self._is_stopping.is_set():
                 pages, more = await self._next_pages()
                 if pages:
-                    await self._plan_pages(pages)
+                    for chunk in await self._chunks_of(pages):
+                        await self._mapped.put(chunk)
         except Exception as error:  # noqa: BLE001 - see _read
             self.fail(error)
-        await self._chunks.put(None)
+        await self._mapped.put(None)
 
     async def _next_pages(self) -> tuple[list[Page], bool]:
         """The next page with those that are ready behind it, up to a good size; False at the end."""
@@ -177,48 +181,62 @@ class Pipeline:
             size += len(page.records)
         return pages, True
 
-    async def _plan_pages(self, pages: list[Page]) -> None:
+    async def _chunks_of(self, pages: list[Page]) -> list[Chunk]:
         planner = self._planner
         works: list[Work] = []
         for page in pages:
             if page.number == 0 and planner.high is None and planner.uses_clock:
                 planner.high = moment_of(page.server_date, "http_date")
             works += planner.prepare(page.records, page.number)
+            await asyncio.sleep(0)  # what has arrived meanwhile gets its turn
         planner.supersede(works)
+        size = self._chunk_records
+        parts = [works[i : i + size] for i in range(0, len(works), size)] or [[]]
+        chunks = [Chunk(part, high=planner.high) for part in parts]
         last = pages[-1]
-        parts = [works[i : i + self._chunk_records] for i in range(0, len(works), self._chunk_records)] or [
-            []
-        ]
-        for part in parts:
-            chunk = Chunk(part, high=planner.high)
-            chunk.moves_to = (last.next or END, last.number + 1) if part is parts[-1] else None
-            await self._room.acquire()
-            if self._is_stopping.is_set():
-                return
-            with self._tracing.span("sync.plan", records=len(part), page=last.number):
-                await self._decide(chunk)
-                await self._enqueue(chunk)
+        chunks[-1].moves_to = (last.next or END, last.number + 1)
+        return chunks
+
+    async def _plan(self) -> None:
+        try:
+            while (chunk := await self._mapped.get()) is not None:
+                await self._room.acquire()
+                if self._is_stopping.is_set():
+                    break
+                with self._tracing.span("sync.plan", records=len(chunk.works)):
+                    await self._decide(chunk)
+                    chunk.jobs = self._jobs_of(chunk.works)
+                    chunk.left = len(chunk.jobs)
+                self._planned.put_nowait(chunk)
+                self._chunks.put_nowait(chunk)
+        except Exception as error:  # noqa: BLE001 - see _read
+            self.fail(error)
+        self._planned.put_nowait(None)
+        self._chunks.put_nowait(None)
 
     async def _decide(self, chunk: Chunk) -> None:
         """Settles what the ledger can settle; the rest becomes jobs. Keys under way are waited for."""
         pending = [work for work in chunk.works if work.outcome is None or work.outcome == "quarantined"]
-        while any(work.key in self._under_way for work in pending) and not self._is_stopping.is_set():
+        keys = [work.key for work in pending]
+        while not self._under_way.keys().isdisjoint(keys) and not self._is_stopping.is_set():
             self._committed.clear()
             await self._committed.wait()
-        known = await self._ledger.known([work.key for work in pending]) if pending else {}
+        known = await self._ledger.known(keys) if pending else {}
+        decide, run_id = self._planner.decide, self._ledger.run_id
         for work in pending:
-            self._planner.decide(work, known.get(work.key), self._ledger.run_id)
+            decide(work, known.get(work.key), run_id)
         await self._refuse_shared_naturals(chunk)
-        for work in chunk.works:
-            self._under_way[work.key] = chunk
+        self._under_way.update(dict.fromkeys([work.key for work in chunk.works], chunk))
 
     async def _refuse_shared_naturals(self, chunk: Chunk) -> None:
         """Two source records with one natural key would overwrite each other for ever: the first one keeps it."""
         fresh = [w for w in chunk.works if w.outcome is None and w.natural and w.action == "create"]
         if not fresh:
             return
+        # Taken before the ledger is asked: what is committed meanwhile would be in neither.
+        under_way = dict(self._naturals_under_way)
         owners = await self._ledger.owners([fold(work.natural or "") for work in fresh])
-        owners.update(self._naturals_under_way)
+        owners.update(under_way)
         for work in fresh:
             natural = fold(work.natural or "")
             owner = owners.setdefault(natural, work.key)
@@ -227,30 +245,31 @@ class Pipeline:
             else:
                 work.end("quarantined", "natural_key_taken", "another source record has the same natural key")
 
-    async def _enqueue(self, chunk: Chunk) -> None:
-        chunk.jobs = self._jobs_of(chunk.works)
-        risky = [job for job in chunk.jobs if job.action == "create"]
-        if risky:
-            chunk.intent = await self._ledger.save_intent(risky)
-        chunk.left = len(chunk.jobs)
-        if not chunk.jobs:
-            chunk.done.set()
-        self._chunks.put_nowait(chunk)
-        for index in range(len(chunk.jobs)):
-            self._jobs.put_nowait((chunk, index))
+    async def _announce(self) -> None:
+        """Keeps what is about to be created, then hands it to the workers."""
+        while (chunk := await self._planned.get()) is not None:
+            risky = [job for job in chunk.jobs if job.action == "create"]
+            if risky and not self._is_stopping.is_set():
+                try:
+                    chunk.intent = await self._ledger.save_intent(risky)
+                except Exception as error:  # noqa: BLE001 - see _read
+                    self.fail(error)
+            if not chunk.jobs or self._is_stopping.is_set():
+                chunk.done.set()  # nothing of it was sent, and nothing will be
+                continue
+            for index in range(len(chunk.jobs)):
+                self._jobs.put_nowait((chunk, index))
 
     def _jobs_of(self, works: list[Work]) -> list[Job]:
+        todo: dict[Action, list[Work]] = {"create": [], "upsert": [], "update": [], "delete": [], "none": []}
+        for work in works:
+            if work.outcome is None:
+                todo[work.action].append(work)
         jobs: list[Job] = []
         for action in ("create", "upsert"):
-            todo = [work for work in works if work.outcome is None and work.action == action]
-            size = self._batch_size
-            jobs += [self._writer.job(todo[i : i + size], action) for i in range(0, len(todo), size)]
-        jobs += [
-            self._writer.job([work], work.action)
-            for work in works
-            if work.outcome is None and work.action in ("update", "delete")
-        ]
-        return jobs
+            at_once, size = todo[action], self._batch_size
+            jobs += [self._writer.job(at_once[i : i + size], action) for i in range(0, len(at_once), size)]
+        return jobs + [self._writer.job([work], work.action) for work in todo["update"] + todo["delete"]]
 
     async def _work(self) -> None:
         while (item := await self._jobs.get()) is not None:
@@ -292,9 +311,9 @@ class Pipeline:
 
     async def _commit(self, chunk: Chunk) -> None:
         ambiguous = [chunk.jobs[index] for index in sorted(chunk.sending)]
-        if not chunk.is_settled:
-            self._is_incomplete = True
         settled = [work for work in chunk.works if work.outcome is not None]
+        if len(settled) < len(chunk.works):
+            self._is_incomplete = True
         if chunk.intent is not None and ambiguous:
             await self._ledger.save_intent(ambiguous, chunk=chunk.intent)
         counts = await self._ledger.commit(
@@ -306,9 +325,12 @@ class Pipeline:
         self.is_complete = not self._is_incomplete and chunk.moves_to is not None and chunk.moves_to[0] is END
         if self._on_commit is not None:
             self._on_commit(counts, settled)
-        self._watch_failures(settled)
+        self._watch_failures(settled, counts)
 
-    def _watch_failures(self, works: list[Work]) -> None:
+    def _watch_failures(self, works: list[Work], counts: dict[str, int]) -> None:
+        if not counts["quarantined"]:
+            self._fetched += len(works)
+            return
         fresh = [work for work in works if not work.is_known_refusal]
         self._fetched += len(fresh)
         self._failed += sum(work.outcome == "quarantined" for work in fresh)
@@ -320,9 +342,10 @@ class Pipeline:
             self._is_stopping.set()
 
     def _forget(self, chunk: Chunk) -> None:
+        under_way, naturals = self._under_way, self._naturals_under_way
         for work in chunk.works:
-            if self._under_way.get(work.key) is chunk:
-                del self._under_way[work.key]
-            if work.natural:
-                self._naturals_under_way.pop(fold(work.natural), None)
+            if under_way.get(work.key) is chunk:
+                del under_way[work.key]
+            if naturals and work.natural:
+                naturals.pop(fold(work.natural), None)
         self._committed.set()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from vitesse_graph.runtime.encoding import content_hash
 from vitesse_graph.runtime.fields import dig, steps_of
@@ -15,55 +15,35 @@ Outcome = Literal["written", "unchanged", "filtered", "quarantined", "deleted"]
 Action = Literal["none", "create", "update", "upsert", "delete"]
 
 
-class Mapped(Protocol):
-    """What applying a mapping to a record gives (`transforms.Transformed`)."""
-
-    body: dict[str, Any]
-    errors: list[Any]
-
-
-Apply = Callable[[Any], Mapped]
+Fill = Callable[[Any, list[Any]], dict[str, Any]]
+"""The compiled mapping's `run`: the body of one record; what could not be filled is added to the list."""
 
 
 class Work:
-    """One record on its way: filled by the planner, ended by the writer."""
+    """One record on its way: filled by the planner, ended by the writer.
 
-    __slots__ = (
-        "action",
-        "after",
-        "body",
-        "code",
-        "created",
-        "dest_id",
-        "hash",
-        "is_known_refusal",
-        "key",
-        "natural",
-        "outcome",
-        "page",
-        "reason",
-        "record",
-        "rows",
-    )
+    What a record mostly does not have stands in the class: there are many of these, and making one counts.
+    """
+
+    body: dict[str, Any] | None = None
+    hash = ""
+    natural: str | None = None
+    action: Action = "none"
+    after = ""
+    """What ended the record's life before this one: a second creation is not a repeat of the first."""
+    dest_id: str | None = None
+    outcome: Outcome | None = None
+    created = False
+    code: str | None = None
+    reason: str | None = None
+    rows = True
+    """Whether the ledger gets a row: not for a record that a later one of the same key replaces."""
+    is_known_refusal = False
+    is_new = False
+    """Whether the ledger had no row of this key when the work was planned."""
 
     def __init__(self, key: str, record: Any, page: int) -> None:
-        self.key = key
-        self.record = record
-        self.page = page
-        self.body: dict[str, Any] | None = None
-        self.hash = ""
-        self.natural: str | None = None
-        self.action: Action = "none"
-        self.after = ""
-        """What ended the record's life before this one: a second creation is not a repeat of the first."""
-        self.dest_id: str | None = None
-        self.outcome: Outcome | None = None
-        self.created = False
-        self.code: str | None = None
-        self.reason: str | None = None
-        self.rows = True
-        """Whether the ledger gets a row: not for a record that a later one of the same key replaces."""
-        self.is_known_refusal = False
+        self.key, self.record, self.page = key, record, page
 
     def end(self, outcome: Outcome, code: str | None = None, reason: str | None = None) -> None:
         """The record's one outcome."""
@@ -103,11 +83,9 @@ class Range:
 class Planner:
     """Turns records into works. One for a run; keeps nothing but the highest watermark."""
 
-    def __init__(
-        self, definition: IntegrationDefinition, apply: Apply, *, within: Range | None = None
-    ) -> None:
+    def __init__(self, definition: IntegrationDefinition, fill: Fill, *, within: Range | None = None) -> None:
         source, dest = definition.source, definition.dest
-        self._apply = apply
+        self._fill = fill
         self._id_steps = steps_of(source.id_field)
         # A plain field, as ids mostly are, is looked up at once.
         first = self._id_steps[0] if len(self._id_steps) == 1 else None
@@ -159,21 +137,22 @@ class Planner:
         if self._deleted_steps and dig(record, self._deleted_steps):
             work.action = "delete"
             return work
-        mapped = self._apply(record)
-        if mapped.errors:
-            work.end("quarantined", "transform", "; ".join(map(_error_line, mapped.errors[:5])))
+        errors: list[Any] = []
+        body = self._fill(record, errors)
+        if errors:
+            work.end("quarantined", "transform", "; ".join(map(_error_line, errors[:5])))
             work.hash = _hash_of(record)
             return work
         try:
-            work.hash = content_hash(mapped.body)
+            work.hash = content_hash(body)
         except (TypeError, ValueError):
             work.end(
                 "quarantined", "not_json", "the mapped record holds text or numbers that JSON cannot carry"
             )
             return work
-        work.body = mapped.body
+        work.body = body
         if self._natural_steps:
-            natural = dig(mapped.body, self._natural_steps)
+            natural = dig(body, self._natural_steps)
             work.natural = None if natural is None else str(natural).strip() or None
         return work
 
@@ -201,6 +180,11 @@ class Planner:
 
     def decide(self, work: Work, known: Known | None, run_id: int) -> None:
         """Sets the work's action or its end, from what the ledger knows of its key."""
+        if known is None:
+            work.is_new = True
+            if work.outcome is None and work.action == "none":
+                work.action = "upsert" if self.is_upsert else "create"
+                return
         if known is not None and known.outcome == "unknown":
             work.refused_before("unknown_before")
         elif work.outcome is not None:

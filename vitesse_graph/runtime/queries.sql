@@ -26,9 +26,15 @@ returning *;
 update vitesse_runtime.runs set position = null, page = 0, seq = seq + 1
 where run_id = %(run)s returning seq;
 
--- abandon_runs: open runs that another version or another kind of run replaces
-update vitesse_runtime.runs set status = 'stopped', ended_at = now(), error = %(error)s
-where integration_id = %(id)s and status = 'running' and run_id <> %(keep)s;
+-- settle_in: ends open runs that another version or another kind of run replaces; tells whether dead letters
+-- wait, whether intents are left, and the first number that no intent of this run has used
+with abandoned as (
+    update vitesse_runtime.runs set status = 'stopped', ended_at = now(), error = %(error)s
+    where integration_id = %(id)s and status = 'running' and run_id <> %(run)s
+)
+select exists (select 1 from vitesse_runtime.dead_letters where integration_id = %(id)s and status = 'open'),
+    count(*) > 0, coalesce(max(chunk) filter (where run_id = %(run)s), 0) + 1
+from vitesse_runtime.intents where integration_id = %(id)s;
 
 -- end_run: the run's end, and the watermark when it read everything
 with ended as (
@@ -68,16 +74,13 @@ where integration_id = %(id)s and dest_id is not null and outcome <> 'deleted'
 
 -- save_intent: what is about to be sent, before it is sent
 insert into vitesse_runtime.intents (integration_id, run_id, chunk, payload)
-select %(id)s, %(run)s, %(chunk)s, %(payload)s
+select %(id)s, %(run)s, %(chunk)s, %(payload)b
 where exists (select 1 from vitesse_runtime.leases where integration_id = %(id)s and token = %(token)s)
 on conflict (integration_id, run_id, chunk) do update set payload = excluded.payload
 returning 1;
 
 -- intents: requests whose end nobody knows, oldest first
 select run_id, chunk, payload from vitesse_runtime.intents where integration_id = %(id)s order by run_id, chunk;
-
--- next_chunk: a number no intent of this run has used
-select coalesce(max(chunk), 0) + 1 from vitesse_runtime.intents where integration_id = %(id)s and run_id = %(run)s;
 
 -- commit_chunk: outcomes, counts and cursor in one statement, which is one transaction
 with held as (
@@ -116,6 +119,14 @@ with held as (
         written_page = coalesce(excluded.written_page, l.written_page),
         mapping_version = coalesce(excluded.mapping_version, l.mapping_version),
         written_at = coalesce(excluded.written_at, l.written_at), seen_at = now()
+), fresh as (
+    -- what the ledger had no row of, by column: half the work of the general way
+    insert into vitesse_runtime.ledger (integration_id, source_key, dest_id, content_hash, natural_key, outcome,
+        run_id, page, written_run_id, written_page, mapping_version, written_at)
+    select %(id)s, k, d, h, n, 'written', %(run)s, g, %(run)s, g, %(mapping)s, now()
+    from unnest(%(new_keys)s::text[], %(new_ids)s::text[], %(new_hashes)s::text[], %(new_naturals)s::text[],
+        %(new_pages)s::integer[]) as r(k, d, h, n, g)
+    where exists (select 1 from moved)
 ), letters as (
     insert into vitesse_runtime.dead_letters as d (integration_id, source_key, code, reason, payload, run_id,
         page, mapping_version)

@@ -81,7 +81,7 @@ class Recovery:
             "Content-Type": call.content_type,
             str(self._dest.idempotency_header): job["idem"],
         }
-        body, url = job["body"].encode(), self._client.url_of(call)
+        body, url = job["body"], self._client.url_of(call)
         answer = await self._client.read(call.method.upper(), url, body=body, headers=headers)
         for attempt in range(_ASK_AGAIN):
             if answer.verdict != "conflict":

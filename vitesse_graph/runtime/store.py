@@ -11,7 +11,7 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import lru_cache
 from importlib.resources import files
 from types import TracebackType
@@ -35,11 +35,13 @@ _GONE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
 @lru_cache(maxsize=1)
-def statements() -> dict[str, str]:
+def statements() -> dict[str, bytes]:
     """The statements of `queries.sql` by name."""
     text = files("vitesse_graph.runtime").joinpath("queries.sql").read_text(encoding="utf-8")
     parts = re.split(r"^-- (\w+): .*$", text, flags=re.MULTILINE)
-    return {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {
+        name: body.strip().rstrip(";").encode() for name, body in zip(parts[1::2], parts[2::2], strict=True)
+    }
 
 
 @lru_cache(maxsize=1)
@@ -53,8 +55,11 @@ def migrations() -> list[tuple[int, str]]:
 async def migrate(connection: Connection) -> None:
     """Brings the schema to this version; several processes may call it at once."""
     newest = migrations()[-1][0]
-    if await _version(connection) >= newest:
-        return
+    with suppress(psycopg.errors.UndefinedTable):
+        found = await connection.execute("select max(version) from vitesse_runtime.migrations")
+        row = await found.fetchone()
+        if row is not None and row[0] is not None and row[0] >= newest:
+            return
     # A session lock, taken before the transaction begins: a transaction that waited for it would still
     # see the catalogue as it was before.
     await connection.execute("select pg_advisory_lock(%s)", (_MIGRATION_LOCK,))
@@ -202,7 +207,7 @@ class Store:
 
         async def act(connection: Connection) -> list[tuple[Any, ...]]:
             async with connection.cursor(row_factory=tuple_row) as cursor:
-                await cursor.execute(statements()[name].encode(), values)
+                await cursor.execute(statements()[name], values)
                 return await cursor.fetchall() if cursor.description else []
 
         return await self.patiently(act)
@@ -212,7 +217,7 @@ class Store:
 
         async def act(connection: Connection) -> list[dict[str, Any]]:
             async with connection.cursor(row_factory=dict_row) as cursor:
-                await cursor.execute(statements()[name].encode(), values)
+                await cursor.execute(statements()[name], values)
                 return await cursor.fetchall() if cursor.description else []
 
         return await self.patiently(act)

@@ -17,7 +17,7 @@ def run_tuned(main: Coroutine[Any, Any, T]) -> T:
     live for moments and hold no cycles, so looking often only costs time.
     """
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(50_000, 20, 50)
     try:
         from uvloop import new_event_loop
     except ImportError:

@@ -28,6 +28,7 @@ class CompiledMapping:
     """A mapping that is ready to run. Thread-safe; holds no state of a record."""
 
     run: Run
+    """The body, as `apply` makes it; what could not be filled is added to the list."""
     source: str
     """The generated source, for debugging."""
     dest_fields: tuple[str, ...]
@@ -38,9 +39,6 @@ class CompiledMapping:
         The body may share nested values with the record: neither is changed here.
         """
         errors: list[FieldError] = []
-        if not isinstance(record, dict):
-            errors.append(FieldError("", "", json_type(record), "the record is not an object"))
-            return Transformed({}, errors)
         return Transformed(self.run(record, errors), errors)
 
 
@@ -65,7 +63,8 @@ def compile_mapping(mapping: MappingLogic) -> CompiledMapping:
         "items_of": items_of,
         "elements": elements,
     }
-    scope |= {"together": together, "fail": fail, "listed": listed, **emitter.constants}
+    scope |= {"together": together, "fail": fail, "listed": listed, "all_of": all_of}
+    scope |= {"no_object": no_object, **emitter.constants}
     exec(compile(text, "<vitesse mapping>", "exec"), scope)
     return CompiledMapping(scope["run"], text, tuple(row.name for row in rows))
 
@@ -82,6 +81,19 @@ def listed(value: Any) -> list[Any] | None:
     if value is None:
         return None
     return [v for v in value if v is not None] if isinstance(value, list) else [value]
+
+
+def no_object(record: Any, errors: list[FieldError]) -> dict[str, Any]:
+    """For a record that nothing can be read from."""
+    errors.append(FieldError("", "", json_type(record), "the record is not an object"))
+    return {}
+
+
+def all_of(value: Any) -> list[Any] | None:
+    """One field's elements, or the one value that it has, as a list of its own; None where there is none."""
+    if isinstance(value, list):
+        return value.copy() or None
+    return None if value is None else [value]
 
 
 def together(*values: Any) -> list[Any] | None:

@@ -107,6 +107,12 @@ _WRITERS: dict[str, Callable[[datetime], Any]] = {
 
 def _day_of_iso(value: Any) -> str:
     """The commonest of all, as short as can be: the UTC day of an ISO 8601 time."""
+    if type(value) is str and 10 < len(value) <= _MAX_TEXT and value[4] == value[7] == "-":
+        try:
+            if datetime.fromisoformat(value).tzinfo is UTC:
+                return value[:10]  # `2026-01-31T10:00:00Z` says its day itself
+        except ValueError:
+            pass  # blanks around it, or no date: the long way tells
     moment = read_iso(value, UTC)
     if moment.tzinfo is not UTC:
         try:

@@ -55,7 +55,12 @@ class Emitter:
         scope = Scope((), "r", "r", None)
         self._object(root, _Place("d", "", "errors", scope))
         prelude = [f"    {line}" for line in scope.prelude]
-        return "\n".join(["def run(r, errors):", "    d = {}", *prelude, *self._lines, "    return d", ""])
+        opening = [
+            "def run(r, errors):",
+            "    if not isinstance(r, dict): return no_object(r, errors)",
+            "    d = {}",
+        ]
+        return "\n".join([*opening, *prelude, *self._lines, "    return d", ""])
 
     def _name(self, letter: str) -> str:
         self._count += 1
@@ -192,6 +197,13 @@ class Emitter:
         )
         if row.as_list and len(rests) == 1 and not (row.where or row.prefer) and not _has_arrays(rests[0]):
             return f"listed({self._part(row, rests[0], scopes[0], as_it_is=True)})", False
+        if (
+            row.explicit_reduce
+            and row.reduce == "all"
+            and len(rests) == 1
+            and not (row.where or row.prefer or row.as_list or _has_arrays(rests[0]))
+        ):
+            return f"all_of({self._part(row, rests[0], scopes[0])})", False
         if needs_gathering and len(set(map(id, scopes))) == 1:
             return self._gathered(row, rests, scopes[0], combine=len(rests) > 1), True
         parts = [self._part(row, rest, s) for rest, s in zip(rests, scopes, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,12 +10,6 @@ from vitesse_graph.runtime.plan import Known, Planner, Range, Work
 from vitesse_graph.state.api_spec import Incremental
 from vitesse_graph.state.definition import Call, DestSide, IntegrationDefinition, SourceSide
 from vitesse_graph.state.mapping import MappingLogic
-
-
-@dataclass
-class Mapped:
-    body: dict[str, Any]
-    errors: list[Any] = field(default_factory=list)
 
 
 def planner(within: Range | None = None, **dest: Any) -> Planner:
@@ -33,7 +26,7 @@ def planner(within: Range | None = None, **dest: Any) -> Planner:
         dest=DestSide(api_name="d", base_url="http://d", create=Call(method="POST", path="/c"), **dest),
         mapping=MappingLogic(version=3),
     )
-    return Planner(made, lambda record: Mapped({"name": record["name"]}), within=within)
+    return Planner(made, lambda record, errors: {"name": record["name"]}, within=within)
 
 
 UPDATE = {"update": Call(method="PUT", path="/c/{id}")}
