@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -16,6 +16,11 @@ from vitesse_graph.runtime.writer import Job
 from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
 
 _MAX_PAYLOAD_BYTES = 1_000_000
+NOTE = "vitesse_note"
+"""Stands in a dead letter where the record is not kept."""
+
+Kind = Literal["sync", "backfill", "retry"]
+"""What a run was asked to do: what changed (or everything), a range, dead letters again."""
 
 
 class RunLedger:
@@ -46,7 +51,16 @@ class RunLedger:
             return None
         return found if found["definition_digest"] == self._definition.digest() else None
 
-    async def begin(self, *, taken_up: dict[str, Any] | None, is_full: bool, filters: dict[str, str]) -> None:
+    async def begin(
+        self,
+        *,
+        taken_up: dict[str, Any] | None,
+        is_full: bool,
+        filters: dict[str, str],
+        kind: Kind = "sync",
+        since: str | None = None,
+        until: str | None = None,
+    ) -> None:
         """Opens a run, or takes one up; open runs of other versions are closed."""
         definition = self._definition
         if taken_up is not None:
@@ -62,6 +76,9 @@ class RunLedger:
                 "approver": definition.approved_by,
                 "full": is_full,
                 "filters": json.dumps(filters),
+                "kind": kind,
+                "since": since,
+                "until": until,
                 "rows": json.dumps([row.dump() for row in definition.mapping.transformations]),
             }
             begun = await self._store.one("begin_run", values)
@@ -69,7 +86,12 @@ class RunLedger:
             self._run = begun
         await self._store.run(
             "abandon_runs",
-            {"id": self._id, "keep": self.run_id, "error": "replaced by another run before its end"},
+            {
+                "id": self._id,
+                "keep": self.run_id,
+                "kind": kind,
+                "error": "replaced by another run before its end",
+            },
         )
         self._has_letters = bool((await self._store.rows("open_letters", {"id": self._id}))[0][0])
         numbers = {"id": self._id, "run": self.run_id}
@@ -89,6 +111,11 @@ class RunLedger:
         """Source keys that own these natural keys (folded)."""
         rows = await self._store.rows("owners", {"id": self._id, "keys": orjson.dumps(naturals).decode()})
         return dict(rows)
+
+    async def read_again(self, keys: list[str]) -> None:
+        """What was refused of these keys is forgotten: the next run that reads them tries them."""
+        values = {"id": self._id, "keys": orjson.dumps(keys).decode(), "token": self._lease.token}
+        await self._store.run("read_again", values)
 
     # -- intents -----------------------------------------------------------------------------------
 
@@ -243,6 +270,8 @@ def _row_of(work: Work) -> dict[str, Any]:
         row = {"k": work.key, "o": outcome, "g": work.page, "h": work.hash, "d": work.dest_id}
         if work.natural:
             row["n"] = fold(work.natural)
+            if row["n"] != work.natural:
+                row["t"] = work.natural
         return row
     if outcome == "unchanged":
         row = {"k": work.key, "o": outcome, "g": work.page}
@@ -273,5 +302,5 @@ def _payload(record: Any) -> Any:
         text = json.dumps(record, default=str)  # ASCII escapes carry what UTF-8 cannot
         return json.loads(text.encode("ascii", "replace").decode().replace("\\ud", "\\\\ud"))
     if len(data) > _MAX_PAYLOAD_BYTES:
-        return {"vitesse_note": f"the record is too large to be kept here ({len(data)} bytes)"}
+        return {NOTE: f"the record is too large to be kept here ({len(data)} bytes)"}
     return orjson.Fragment(data)

@@ -136,3 +136,10 @@ create table vitesse_runtime.mappings (
     mapping           json not null,
     primary key (integration_id, definition_digest)
 );
+
+-- migration 4: what a run was asked to do: a range that was cut off is no ordinary run to be taken up
+alter table vitesse_runtime.runs add column kind text not null default 'sync';
+alter table vitesse_runtime.runs add column since text;
+alter table vitesse_runtime.runs add column until text;
+-- the natural key as the destination knows it, where folding changed it
+alter table vitesse_runtime.ledger add column natural_text text;

@@ -154,9 +154,9 @@ class RuntimeService:
 
     async def _take_up(self) -> None:
         """Goes on with a run that was cut off, once its runner (an older version, finishing) has left."""
-        while await self.store.one("open_run", {"id": self.definition.integration_id}):
+        while run := await self.store.one("open_run", {"id": self.definition.integration_id}):
             try:
-                await self.sync(SyncRequest())
+                await self.sync(SyncRequest.of_run(run))
                 return
             except ConflictError as error:
                 if await self.held_reason() is not None:

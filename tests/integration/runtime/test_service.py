@@ -112,6 +112,7 @@ async def test_the_surface_answers_as_documented(serve: Any, apis: Apis, name: s
         "retried": 1,
         "written": 0,
         "failed": 1,
+        "read_again": 0,
     }
     assert (await service.ask("POST", "/dead-letters/drop", {}))[1] == {"dropped": 1}
 
