@@ -87,27 +87,14 @@ async def _retry(
     jobs = [writer.job([work], work.action) for work in works if work.outcome is None]
     creates = [job for job in jobs if job.action == "create"]
     chunk = await ledger.save_intent(creates) if creates else None
-    room = asyncio.Semaphore(engine.definition.concurrency)
-
-    troubles: list[BaseException] = []
-
-    async def deliver(job: Job) -> None:
-        async with room:
-            if troubles:
-                return  # the destination stays away: what was not begun is left for another time
-            try:
-                await writer.deliver(job)
-            except Exception as error:  # noqa: BLE001 - raised below, after what was written is kept
-                troubles.append(error)
-
-    await asyncio.gather(*(deliver(job) for job in jobs))
+    trouble = await _deliver(engine, writer, jobs)
     in_doubt = [job for job in creates if any(work.outcome is None for work in job.works)]
     if chunk is not None and in_doubt:
         await ledger.save_intent(in_doubt, chunk=chunk)
     settled = [work for work in works if work.outcome is not None and not work.is_known_refusal]
     await ledger.commit(settled, chunk=None if in_doubt else chunk, moves_to=None, high=None)
-    if troubles:
-        raise troubles[0]
+    if trouble is not None:
+        raise trouble
     written = sum(work.outcome in ("written", "deleted") for work in works)
     return {
         "retried": len(works),
@@ -115,6 +102,29 @@ async def _retry(
         "failed": len(works) - written,
         "read_again": len(lost),
     }
+
+
+async def _deliver(engine: SyncEngine, writer: DestWriter, jobs: list[Job]) -> BaseException | None:
+    """Sends them side by side. After the first failure what is under way gets its grace; it is returned, to
+    be raised once what was written is kept."""
+    room = asyncio.Semaphore(engine.definition.concurrency)
+
+    async def deliver(job: Job) -> None:
+        async with room:
+            await writer.deliver(job)
+
+    tasks = {asyncio.create_task(deliver(job)) for job in jobs}
+    if not tasks:
+        return None
+    try:
+        _, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if pending:
+            await asyncio.wait(pending, timeout=engine.options.stop_grace_seconds)
+    finally:
+        for task in tasks:
+            task.cancel()
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    return next((end for end in ends if isinstance(end, Exception)), None)
 
 
 async def _planned(engine: SyncEngine, ledger: RunLedger, letters: list[dict[str, Any]]) -> list[Work]:

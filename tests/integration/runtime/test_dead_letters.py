@@ -17,7 +17,7 @@ from vitesse_graph.runtime.engine import SyncEngine
 from vitesse_graph.runtime.store import Store
 from vitesse_graph.state.mapping import MappingLogic
 
-QUICK = Options(patience_seconds=1)
+QUICK = Options(patience_seconds=0.3, stop_grace_seconds=0.3)
 
 
 async def test_a_record_too_large_to_be_kept_is_never_written_empty(
