@@ -165,6 +165,11 @@ class Deploy(Body):
     memory_mb: Whole = Field(512, ge=64, le=1_048_576)
     cpu_cores: float = Field(0.5, gt=0, le=256)
     auto_scale: bool = False
+    finish_run: bool = Field(
+        True,
+        description="On an update, a run under way ends on the version that it began with (target process). "
+        "False: it ends after the chunk in hand, and the new version reads everything.",
+    )
 
     def config(self, schedule: str | None) -> DeploymentConfig:
         return DeploymentConfig(**self.model_dump(), schedule=schedule)
@@ -285,7 +290,7 @@ class Preview(Body):
     limit: Whole = Field(20, ge=1, le=500)
 
 
-LetterId = Annotated[Whole, Field(ge=1, le=2**63 - 1)]
+LetterId = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_integral)]
 Letters = Annotated[
     list[LetterId] | Literal["all"],
     Field(description="Ids of dead letters, or `all` for every one that is open."),

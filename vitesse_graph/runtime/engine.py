@@ -269,11 +269,16 @@ class SyncEngine:
         return {incremental.param: filter_value(moment, incremental.format)}, False
 
     async def _watch(self, lease: Lease) -> None:
-        """Makes sure of the lease while the run lasts."""
+        """Makes sure of the lease while the run lasts, and hears a pause that was asked for elsewhere: of
+        another replica, or of the version that replaces this one."""
+        held = await self._held_since()
         while True:
             await asyncio.sleep(_CONFIRM_EVERY_SECONDS)
             try:
                 await lease.confirm()
+                if held != (held := await self._held_since()) and held is not None:
+                    _log.info("paused: what is in flight is finished first")
+                    self.interrupt()
             except LeaseLost as error:
                 if self._pipeline is not None:
                     self._pipeline.fail(error)
@@ -319,6 +324,10 @@ class SyncEngine:
             report.deleted,
         )
         return report
+
+    async def _held_since(self) -> Any:
+        values = {"id": self.definition.integration_id, "version": self.definition.version}
+        return (await self.store.rows("hold_now", values))[0][0]
 
     async def hold(self, reason: str) -> None:
         """No further run until `release`, or until another version of the definition comes."""

@@ -232,6 +232,10 @@ delete from vitesse_runtime.holds where integration_id = %(id)s;
 -- held: why runs are held, for this version of the definition
 select reason from vitesse_runtime.holds where integration_id = %(id)s and definition_version = %(version)s;
 
+-- hold_now: since when runs of this version, or of one that replaces it, are held; null where they are not
+select max(since) from vitesse_runtime.holds
+where integration_id = %(id)s and definition_version >= %(version)s;
+
 -- reserve_slots: the next slots of a credential's budget; gives the seconds from now to the first of them
 -- (naming the credential is what lets a workload's own role see its row)
 with named as materialized (select set_config('vitesse.credential', %(key)s, true) as credential)

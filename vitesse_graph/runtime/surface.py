@@ -125,9 +125,7 @@ class _Surface:
         return _json({"dead_letters": found, "count": len(found)})
 
     async def retry_dead_letters(self, request: web.Request) -> web.Response:
-        from vitesse_graph.runtime.dead_letters import retry_dead_letters
-
-        return _json(await retry_dead_letters(self._service.engine, _ids(await _body(request))))
+        return _json(await self._service.retry_dead_letters(_ids(await _body(request))))
 
     async def drop_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import drop_dead_letters
