@@ -290,7 +290,9 @@ class Preview(Body):
     limit: Whole = Field(20, ge=1, le=500)
 
 
-LetterId = Annotated[int, Field(ge=1, le=2**63 - 1), BeforeValidator(_integral)]
+MAX_ID = 2**53 - 1
+"""As far as every reader of JSON counts exactly."""
+LetterId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_integral)]
 Letters = Annotated[
     list[LetterId] | Literal["all"],
     Field(description="Ids of dead letters, or `all` for every one that is open."),

@@ -386,7 +386,7 @@ async def run_sync(
         definition,
         store,
         policy=policy or AddressPolicy.from_settings(settings),
-        options=options or Options(batch_size=settings.batch_size),
+        options=options or Options(batch_size=settings.batch_size, http2=settings.http2),
         resolver=resolver,
         on_commit=on_commit,
     )

@@ -49,7 +49,7 @@ class RuntimeService:
             definition,
             self.store,
             policy=policy,
-            options=options or Options(batch_size=settings.batch_size),
+            options=options or Options(batch_size=settings.batch_size, http2=settings.http2),
             redactor=self.redactor,
             resolver=resolver,
             on_commit=self._committed,

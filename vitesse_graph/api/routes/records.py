@@ -104,7 +104,7 @@ async def dead_letters(
     ] = "open",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     after: Annotated[
-        int, Query(ge=0, le=2**63 - 1, description="Only those with a greater id: the next page.")
+        int, Query(ge=0, le=bodies.MAX_ID, description="Only those with a greater id: the next page.")
     ] = 0,
 ) -> dict[str, Any]:
     """The oldest first. The records themselves (`payload`) are shown to whoever may change the integration."""
