@@ -1,8 +1,35 @@
--- acquire_token: takes a fresh fencing token; the advisory lock must be held already
-insert into vitesse_runtime.leases (integration_id, token, holder) values (%(id)s, 1, %(holder)s)
-on conflict (integration_id) do update
-    set token = vitesse_runtime.leases.token + 1, holder = excluded.holder, taken_at = now()
+-- make_lease: a row to be locked
+insert into vitesse_runtime.leases (integration_id, token, holder) values (%(id)s, 0, '')
+on conflict (integration_id) do nothing;
+
+-- lock_lease: the row, for the length of a transaction: who takes it decides alone
+select token from vitesse_runtime.leases where integration_id = %(id)s for update;
+
+-- lease_is_held: whether the holder's connection lives. The process of another role shows no start; then its
+-- signs of life count.
+select exists (
+    select 1 from vitesse_runtime.leases l join pg_stat_activity a on a.pid = l.backend_pid
+    where l.integration_id = %(id)s and a.pid <> pg_backend_pid()
+      and (a.backend_start = l.backend_started
+           or (a.backend_start is null and l.renewed_at > clock_timestamp() - interval '30 seconds'))
+);
+
+-- take_lease: the lease is this connection's; with a fresh fencing token, or (when it is taken anew by its
+-- holder) with the one that it has
+update vitesse_runtime.leases set token = token + %(more)s, holder = %(holder)s, taken_at = now(),
+    renewed_at = clock_timestamp(), backend_pid = pg_backend_pid(),
+    backend_started = (select backend_start from pg_stat_activity where pid = pg_backend_pid())
+where integration_id = %(id)s
 returning token;
+
+-- renew_lease: a sign of life; no row when another runner took over
+update vitesse_runtime.leases set renewed_at = clock_timestamp()
+where integration_id = %(id)s and token = %(token)s and backend_pid = pg_backend_pid()
+returning 1;
+
+-- release_lease: free at once, not only when the server has noticed that the connection is gone
+update vitesse_runtime.leases set backend_pid = null
+where integration_id = %(id)s and token = %(token)s and backend_pid = pg_backend_pid();
 
 -- current_token: who may commit now
 select token from vitesse_runtime.leases where integration_id = %(id)s;

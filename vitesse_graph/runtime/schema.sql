@@ -143,3 +143,7 @@ alter table vitesse_runtime.runs add column since text;
 alter table vitesse_runtime.runs add column until text;
 -- the natural key as the destination knows it, where folding changed it
 alter table vitesse_runtime.ledger add column natural_text text;
+-- who holds the lease: its connection's process in the server, which ends with the holder
+alter table vitesse_runtime.leases add column backend_pid integer;
+alter table vitesse_runtime.leases add column backend_started timestamptz;
+alter table vitesse_runtime.leases add column renewed_at timestamptz;
