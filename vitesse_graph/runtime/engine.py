@@ -310,7 +310,12 @@ class SyncEngine:
             status, keep_open = "stopped", True
         seconds = time.monotonic() - started
         report = await ledger.end(
-            status, error=text, seconds=seconds, moves=within is None, keep_open=keep_open
+            status,
+            error=text,
+            seconds=seconds,
+            moves=within is None,
+            keep_open=keep_open,
+            code="needs_reauth" if isinstance(error, NeedsReauth) else None,
         )
         _log.info(
             "sync run %s %s: %d fetched, %d written, %d unchanged, %d filtered, %d quarantined, %d deleted",

@@ -210,7 +210,14 @@ class RunLedger:
         return counts
 
     async def end(
-        self, status: str, *, error: str | None, seconds: float, moves: bool, keep_open: bool
+        self,
+        status: str,
+        *,
+        error: str | None,
+        seconds: float,
+        moves: bool,
+        keep_open: bool,
+        code: str | None = None,
     ) -> SyncReport:
         """Closes the run; with `keep_open` it is taken up by the next one where it stopped."""
         values = {
@@ -219,6 +226,7 @@ class RunLedger:
             "run": self.run_id,
             "status": status,
             "error": error,
+            "code": code,
             "seconds": seconds,
             "moves": moves,
         }
@@ -245,6 +253,7 @@ def report_of(row: dict[str, Any]) -> SyncReport:
         deleted=row["deleted"],
         status=status if status in ("completed", "paused", "failed", "stopped") else "stopped",
         error=row["error"],
+        code=row["code"],
         duration_seconds=round(row["seconds"], 3),
     )
 

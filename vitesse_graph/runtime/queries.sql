@@ -61,7 +61,7 @@ where integration_id = %(id)s and status = 'running' and run_id <> %(keep)s
 
 -- end_run: the run's end, and the watermark when it read everything
 with ended as (
-    update vitesse_runtime.runs set status = %(status)s, error = %(error)s, ended_at = now(),
+    update vitesse_runtime.runs set status = %(status)s, error = %(error)s, code = %(code)s, ended_at = now(),
         seconds = seconds + %(seconds)s
     where run_id = %(run)s and exists (
         select 1 from vitesse_runtime.leases where integration_id = %(id)s and token = %(token)s)
@@ -79,7 +79,7 @@ with ended as (
 select * from ended;
 
 -- pause_run: seconds worked so far on a run that stays open
-update vitesse_runtime.runs set seconds = seconds + %(seconds)s, error = %(error)s
+update vitesse_runtime.runs set seconds = seconds + %(seconds)s, error = %(error)s, code = %(code)s
 where run_id = %(run)s returning *;
 
 -- cursor: what the last complete read covered

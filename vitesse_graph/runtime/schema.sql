@@ -141,6 +141,8 @@ create table vitesse_runtime.mappings (
 alter table vitesse_runtime.runs add column kind text not null default 'sync';
 alter table vitesse_runtime.runs add column since text;
 alter table vitesse_runtime.runs add column until text;
+-- what has to be done about its error, where a program can tell: needs_reauth
+alter table vitesse_runtime.runs add column code text;
 -- the natural key as the destination knows it, where folding changed it
 alter table vitesse_runtime.ledger add column natural_text text;
 -- who holds the lease: its connection's process in the server, which ends with the holder

@@ -170,7 +170,7 @@ class RuntimeService:
         if report.status in ("failed", "paused"):
             self._background(
                 self.alerts.send(
-                    f"sync.{report.status}",
+                    f"sync.{report.code or report.status}",
                     report.error or "",
                     run_id=report.run_id,
                     quarantined=report.quarantined,
@@ -263,6 +263,7 @@ class RuntimeService:
                     and (sides.source.breaker.is_open or sides.dest.breaker.is_open),
                 ),
                 "dead_letters": letters[0][0],
+                "needs_reauth": self._last is not None and self._last.code == "needs_reauth",
                 "lag_seconds": self._lag_seconds(),
             }
         )

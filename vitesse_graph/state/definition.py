@@ -133,6 +133,8 @@ class SyncReport(Model):
     deleted: int = 0
     status: Literal["completed", "paused", "failed", "stopped"] = "completed"
     error: str | None = None
+    code: Literal["needs_reauth"] | None = None
+    """What a person has to do about the error, where a program can tell."""
     duration_seconds: float = 0.0
 
 
@@ -151,4 +153,6 @@ class RuntimeStatus(Model):
     error_distribution: dict[str, int] = Field(default_factory=dict)
     health: float = 100.0
     dead_letters: int = 0
+    needs_reauth: bool = False
+    """An API refused the credential for good: the last run waits for a new one."""
     lag_seconds: float | None = None
