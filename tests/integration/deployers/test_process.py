@@ -121,6 +121,7 @@ async def _in_mid_sync(
     deployed = await deployer.deploy(made)
     syncing = asyncio.create_task(ask(deployed.service_url + "/sync", "POST", {}))
     await until(lambda: apis.requests["POST"] > 40)
+    apis.delay_seconds = 0.5  # so that it is under way until the test says otherwise
     return deployed, syncing
 
 
@@ -134,11 +135,11 @@ async def test_an_update_lets_the_run_under_way_end_on_the_version_it_began_with
     assert (await ask(updated.service_url + "/status"))["definition_version"] == 2
     assert "already running" in (await ask(updated.service_url + "/sync", "POST", {}))["error"]
     assert (await ask(deployed.service_url + "/status"))["state"] == "stopping"
+    apis.delay_seconds = 0.0
     report = await syncing
     assert (report["status"], report["created"]) == ("completed", 800)
     assert all(c["first_name"].startswith("First") for c in apis.contacts.values())
     await until(lambda: process_started_at(deployed.detail["supervisor_pid"]) is None)  # it left by itself
-    apis.delay_seconds = 0.0
     report = await ask(updated.service_url + "/sync", "POST", {})
     assert (report["updated"], report["created"]) == (800, 0)
     assert (await deployer.get_status(name)).service_url == updated.service_url
@@ -148,9 +149,7 @@ async def test_a_run_of_the_version_before_ends_when_it_is_paused(
     deployer: ProcessDeployer, apis: Apis, name: str
 ) -> None:
     made = definition(apis.url, name)
-    apis.delay_seconds = 0.1
     deployed, syncing = await _in_mid_sync(deployer, apis, made)
-    apis.delay_seconds = 0.15
     updated = await deployer.update(_newer(made))
     await ask(updated.service_url + "/pause", "POST", {"reason": "the mapping was wrong"})
     report = await syncing
