@@ -114,6 +114,8 @@ class Settings(BaseSettings):
 
     # the runtime
     batch_size: int = Field(100, ge=1, validation_alias="BATCH_SIZE")
+    http2: bool = Field(True, validation_alias="VITESSE_HTTP2")
+    """Speak HTTP/2 with hosts that offer it, where the extra `http2` is installed."""
     sync_interval_seconds: int | None = Field(None, validation_alias="SYNC_INTERVAL_SECONDS")
     monitor_interval_seconds: float = Field(60.0, validation_alias="VITESSE_MONITOR_INTERVAL_SECONDS")
     """How often the monitor looks; 0: a LangGraph server makes no cron for it."""

@@ -181,6 +181,11 @@ class Deploy(Body):
     memory_mb: Whole = Field(512, ge=64, le=1_048_576)
     cpu_cores: float = Field(0.5, gt=0, le=256)
     auto_scale: bool = False
+    finish_run: bool = Field(
+        True,
+        description="On an update, a run under way ends on the version that it began with (target process). "
+        "False: it ends after the chunk in hand, and the new version reads everything.",
+    )
 
     def config(self, schedule: str | None) -> DeploymentConfig:
         return DeploymentConfig(**self.model_dump(), schedule=schedule)
@@ -272,13 +277,60 @@ class UpdateIntegration(Body):
             raise InputError("give transformations or rollback_to, not both")
 
 
-class Sync(Body):
-    """One sync, now."""
+_DATE = r"[12]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)?"
+Moment = Annotated[str, Field(
+    pattern=rf"^({_DATE}([T ]{_TIME})?|\d{{1,11}}(\.\d{{1,6}})?)$",
+    max_length=40,
+    description="A moment: 2026-01-31, 2026-01-31T10:00:00Z, or seconds since 1970.",
+    examples=["2026-01-31T10:00:00Z"],
+)]  # fmt: skip
 
-    model_config = _examples({"full": False, "dry_run": False})
+
+class Sync(Body):
+    """One sync, now. With `since` or `until` it is a backfill: that range only, and the watermark stays."""
+
+    model_config = _examples(
+        {"full": False, "dry_run": False}, {"since": "2026-01-01", "until": "2026-02-01T00:00:00Z"}
+    )
 
     full: bool = Field(False, description="Read everything, not only what changed.")
     dry_run: bool = Field(False, description="Show what would be written; write nothing.")
+    since: Moment | None = Field(None, description="Only records from this moment on.")
+    until: Moment | None = Field(None, description="Only records before this moment.")
+
+
+class Preview(Body):
+    """What would become of the first records, field by field."""
+
+    model_config = _examples({"limit": 20})
+
+    limit: Whole = Field(20, ge=1, le=500)
+
+
+MAX_ID = 2**53 - 1
+"""As far as every reader of JSON counts exactly."""
+LetterId = Annotated[int, Field(ge=1, le=MAX_ID), BeforeValidator(_integral)]
+Letters = Annotated[
+    list[LetterId] | Literal["all"],
+    Field(description="Ids of dead letters, or `all` for every one that is open."),
+]
+
+
+class RetryLetters(Body):
+    """Which dead letters are tried again."""
+
+    model_config = _examples({"ids": [17, 18]}, {"ids": "all"})
+
+    ids: Letters = "all"
+
+
+class DropLetters(Body):
+    """Which dead letters need not be written. All of them are dropped only when that is said."""
+
+    model_config = _examples({"ids": [17]}, {"ids": "all"})
+
+    ids: Letters
 
 
 class Heal(Body):

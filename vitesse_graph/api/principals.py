@@ -41,11 +41,16 @@ class Principal:
         if row.tenant != self.tenant:
             raise NotFoundError(f"no integration {row.id}")
 
+    def may_change(self, row: IntegrationRow) -> bool:
+        """Whether the integration is one's own as an operator, or one may act for the tenant."""
+        is_own = self.may("operator") and row.created_by in ("", self.id)
+        return row.tenant == self.tenant and (is_own or self.may("approver"))
+
     def ensure_changes(self, row: IntegrationRow) -> None:
         """Raises a 403 unless the integration is one's own, or one may act for the tenant."""
         self.ensure_sees(row)
         self.ensure("operator")
-        if row.created_by not in ("", self.id) and not self.may("approver"):
+        if not self.may_change(row):
             raise Refusal(403, f"{row.id} belongs to somebody else; it takes the role approver to change it")
 
     def ensure_answers(self, gate: str) -> None:

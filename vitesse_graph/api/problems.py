@@ -104,7 +104,8 @@ def status_of_step_error(kind: str) -> int:
 
 
 def _place(loc: tuple[Any, ...]) -> str:
-    return ".".join(str(part) for part in loc if part != "body") or "the body"
+    # `list[…]` and its like are pydantic's names for the ways that a value may be written, not places
+    return ".".join(str(part) for part in loc if part != "body" and "[" not in str(part)) or "the body"
 
 
 def _validation(errors: list[Any]) -> str:

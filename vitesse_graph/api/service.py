@@ -288,9 +288,18 @@ class IntegrationService:
             raise UpstreamError(f"the runtime answered {response.status}: {said}", status=response.status)
         return answer
 
-    async def sync(self, integration_id: str, *, full: bool = False, dry_run: bool = False) -> SyncReport:
-        """Runs one sync now and waits for its end."""
-        answer = await self.call_runtime(integration_id, "POST", "/sync", {"full": full, "dry_run": dry_run})
+    async def sync(
+        self,
+        integration_id: str,
+        *,
+        full: bool = False,
+        dry_run: bool = False,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> SyncReport:
+        """Runs one sync now and waits for its end; with `since` or `until` a backfill of that range."""
+        order = {"full": full, "dry_run": dry_run, "since": since, "until": until}
+        answer = await self.call_runtime(integration_id, "POST", "/sync", order)
         return SyncReport.model_validate(answer)
 
     async def runtime_status(self, integration_id: str) -> RuntimeStatus:

@@ -160,6 +160,8 @@ def retry_letters(integration_id: str, ids: tuple[int, ...], as_json: bool) -> i
         print_json(ended)
     else:
         click.echo(f"{ended['retried']} tried again: {ended['written']} written, {ended['failed']} not")
+        if ended.get("read_again"):
+            click.echo(f"{ended['read_again']} are too large to be kept: `vitesse sync ID --full` tries them")
     return 1 if ended["failed"] else 0
 
 

@@ -177,6 +177,7 @@ def _own_environment(
     found["VITESSE_ALLOW_PRIVATE_ADDRESSES"] = str(settings.allow_private_addresses).lower()
     found["VITESSE_ALLOW_LOOPBACK"] = str(settings.allow_loopback).lower()
     found["VITESSE_ALLOWED_HOSTS"] = settings.allowed_hosts
+    found["VITESSE_HTTP2"] = str(settings.http2).lower()
     found["VITESSE_DATABASE_PATIENCE_SECONDS"] = str(settings.database_patience_seconds)
     found["BATCH_SIZE"] = str(settings.batch_size)
     if settings.sync_interval_seconds is not None:

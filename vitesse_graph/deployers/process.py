@@ -2,8 +2,10 @@
 
 Under `<data_dir>/deployments/<id>/` each start has a folder of its own (definition, logs, what the
 supervisor notes), and `current.json` names the one that serves. An update starts the new version beside
-the old one; only when it is healthy does the old one finish what is in flight and leave, and the new
-one goes on from the committed cursor.
+the old one. When it is healthy it serves, and the old one begins nothing new: it ends the run that is
+under way on the version that the run began with, and leaves by itself. The lease keeps the new one's runs
+back until then. Where the old version must not go on (a repair, `finish_run: false`), its run ends after
+the chunk in hand, and the new version reads everything.
 """
 
 from __future__ import annotations
@@ -68,7 +70,9 @@ class ProcessDeployer(Deployer):
             actions = [
                 f"start version {definition.version} beside version {running.label.get('version')}",
                 "wait until it is ready",
-                "let the old version finish what is in flight, then stop it",
+                "let the old version finish its run, then leave"
+                if _may_finish(config)
+                else "let the old version finish what is in flight, then stop it",
             ]
         return DeploymentPlan(
             target=self.target,
@@ -84,7 +88,7 @@ class ProcessDeployer(Deployer):
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
     ) -> Deployment:
         async with self._lock(definition.integration_id):
-            return await self._bring_up(definition)
+            return await self._bring_up(definition, may_finish=_may_finish(config))
 
     async def update(
         self, definition: IntegrationDefinition, config: DeploymentConfig | None = None
@@ -131,7 +135,7 @@ class ProcessDeployer(Deployer):
 
     # -- how it is done ----------------------------------------------------------------------------
 
-    async def _bring_up(self, definition: IntegrationDefinition) -> Deployment:
+    async def _bring_up(self, definition: IntegrationDefinition, *, may_finish: bool) -> Deployment:
         started = time.monotonic()
         integration_id = definition.integration_id
         before = self._running(integration_id)
@@ -180,20 +184,21 @@ class ProcessDeployer(Deployer):
             raise DeployError(f"the runtime of {integration_id} {reason}{went_on}", log_tail=tail) from error
         deployment = self._deployment(running, time.monotonic() - started)
         await asyncio.to_thread(self._set_current, integration_id, {**deployment.dump(), "start": name})
-        if before is not None:
-            await supervisor.stop(before.name, grace_seconds=_DRAIN_SECONDS)
-        await self._sweep(integration_id, keep=name)
+        if before is not None and may_finish:
+            await supervisor.drain(before.name)
+        await self._sweep(integration_id, keep=name, may_finish=may_finish)
         return deployment.model_copy(update={"duration_seconds": round(time.monotonic() - started, 3)})
 
-    async def _sweep(self, integration_id: str, *, keep: str) -> None:
-        """Whatever else still runs is stopped; files of old starts go, the last few stay for their logs."""
+    async def _sweep(self, integration_id: str, *, keep: str, may_finish: bool) -> None:
+        """Whatever else still runs is stopped, unless it may finish its run; files of old starts go, the last
+        few stay for their logs."""
         supervisor = ProcessSupervisor(self._home(integration_id))
         starts = await asyncio.to_thread(self._starts, integration_id)
         for name in starts:
-            if name != keep:
-                await supervisor.stop(name, grace_seconds=_DRAIN_SECONDS)
-        for name in starts[:-_KEPT_STARTS]:
-            if name != keep:
+            if name == keep or (may_finish and _is_draining(supervisor.find(name))):
+                continue
+            await supervisor.stop(name, grace_seconds=_DRAIN_SECONDS)
+            if name in starts[:-_KEPT_STARTS]:
                 await supervisor.remove(name)
 
     def _environment(self, definition: IntegrationDefinition) -> dict[str, str]:
@@ -269,6 +274,14 @@ def _write_definition(folder: Path, definition: IntegrationDefinition) -> Path:
     file = folder / "definition.json"
     file.write_text(json.dumps(definition.dump(), indent=1), encoding="utf-8")
     return file
+
+
+def _may_finish(config: DeploymentConfig | None) -> bool:
+    return config is None or config.finish_run
+
+
+def _is_draining(running: RunningProcess | None) -> bool:
+    return running is not None and running.state == "draining"
 
 
 def _warnings(config: DeploymentConfig | None) -> list[str]:

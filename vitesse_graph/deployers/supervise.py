@@ -2,7 +2,8 @@
 
 It reads `spec.json` in the folder ({argv, cwd}), leaves its caller's session, starts the command with
 its own environment, keeps its output in `output.log` (rotated), starts it again with backoff when it
-ends, and writes what it does to `process.json`. SIGTERM stops the command, then itself. It imports the
+ends, and writes what it does to `process.json`. SIGTERM stops the command, then itself; SIGUSR1 is passed
+on, and whenever the command then ends it is not started again. It imports the
 standard library only, so that it is up in a blink and small.
 """
 
@@ -66,6 +67,7 @@ class Supervisor:
         """Until stopped."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._stop())
+        signal.signal(signal.SIGUSR1, lambda *_: self._drain())
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         pause = _FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
@@ -137,6 +139,14 @@ class Supervisor:
             timer = threading.Timer(grace, self._kill, (child,))
             timer.daemon = True
             timer.start()
+
+    def _drain(self) -> None:
+        self._stopping.set()
+        self._note("draining")
+        child = self._child
+        if child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                child.send_signal(signal.SIGUSR1)
 
     @staticmethod
     def _kill(child: subprocess.Popen[bytes]) -> None:

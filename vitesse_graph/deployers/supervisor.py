@@ -176,6 +176,16 @@ class ProcessSupervisor:
         await _until_gone(both, 5.0)
         return True
 
+    async def drain(self, name: str, *, wait_seconds: float = 2.0) -> bool:
+        """Lets it finish what it is about and leave by itself, however long that takes; it is not started
+        again. True when it left within the wait; `find` shows the others as `draining`."""
+        note = _read(self.folder(name) / "process.json")
+        if note is None or not _is_alive(note["supervisor"]):
+            return True
+        os.kill(note["supervisor"]["pid"], signal.SIGUSR1)
+        await _until_gone([note["supervisor"]], wait_seconds)
+        return not _is_alive(note["supervisor"])
+
     async def remove(self, name: str, *, grace_seconds: float = 30.0) -> None:
         """Stops it and deletes its files."""
         await self.stop(name, grace_seconds=grace_seconds)

@@ -54,6 +54,8 @@ class Alert(Model):
         """The text that is signed and sent; `slack`: as an incoming webhook of theirs wants it."""
         if form == "slack":
             text = f"*{self.type}* {self.integration_id}: {self.summary}\n{self.detail[:MAX_DETAIL_CHARS]}"
+            for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+                text = text.replace(sign, written)  # an API's own words must not mention a whole channel
             return json.dumps({"text": text.strip()}, ensure_ascii=False)
         payload = {
             "type": self.type,

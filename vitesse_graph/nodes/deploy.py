@@ -17,6 +17,7 @@ from vitesse_graph.nodes.step import StepClock, context_of, emit, thread_id_of
 from vitesse_graph.services import Services, get_services
 from vitesse_graph.state.context import VitesseContext
 from vitesse_graph.state.definition import IntegrationDefinition
+from vitesse_graph.state.deployment import DeploymentConfig
 from vitesse_graph.state.whiteboard import SharedWhiteboardState, log_entry
 
 DEFAULT_TARGET = "process"
@@ -61,6 +62,14 @@ async def next_definition(
     return definition.model_copy(update={"version": version + 1})
 
 
+def _wishes(state: SharedWhiteboardState) -> DeploymentConfig | None:
+    """A person's; a repair does not wait for a run of the version that it repairs."""
+    episode = state.healing
+    if episode is None or episode.ended_at is not None:
+        return state.deployment_config
+    return (state.deployment_config or DeploymentConfig()).model_copy(update={"finish_run": False})
+
+
 async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext]) -> dict[str, Any]:
     """Reads: the mapping and both specifications. Writes: `deployment`. Raises DeployError.
 
@@ -81,7 +90,7 @@ async def deploy(state: SharedWhiteboardState, runtime: Runtime[VitesseContext])
         services, state, pair, {role: box["url"] for role, box in sandboxes.items()}
     )
     live = await services.registry.latest_version(integration_id)
-    deployment = await deployer.deploy(definition, state.deployment_config)
+    deployment = await deployer.deploy(definition, _wishes(state))
     deployment = deployment.model_copy(update={"sandboxes": sandboxes})
     await services.registry.save_version(
         integration_id, definition.version, definition.dump(), live_whiteboard(state)

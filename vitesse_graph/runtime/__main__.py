@@ -13,7 +13,9 @@ import os
 import signal
 import sys
 import zipfile
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -63,7 +65,10 @@ def definition_in(variable: str) -> IntegrationDefinition:
 
 
 async def serve(definition: IntegrationDefinition, host: str, port: int) -> None:
-    """Runs the service until SIGTERM or SIGINT; finishes what is in flight, commits, leaves."""
+    """Runs the service until SIGTERM or SIGINT; finishes what is in flight, commits, leaves.
+
+    SIGUSR1 says that another version takes over: the run under way comes to its own end first.
+    """
     from aiohttp import web
 
     from vitesse_graph.runtime.logs import configure_logging
@@ -77,9 +82,10 @@ async def serve(definition: IntegrationDefinition, host: str, port: int) -> None
         definition.integration_id, service.redactor, level=settings.log_level, as_json=settings.log_json
     )
     log = logging.getLogger("vitesse_graph.runtime")
-    stopping = asyncio.Event()
+    stopping, replaced = asyncio.Event(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, replaced.set)
     runner = web.AppRunner(
         make_app(service),
         access_log=None,
@@ -93,11 +99,23 @@ async def serve(definition: IntegrationDefinition, host: str, port: int) -> None
         await site.start()
         await service.start()
         log.info("listening on http://%s:%d", host, runner.addresses[0][1])
-        await stopping.wait()
+        await _first(stopping.wait(), replaced.wait())
+        if not stopping.is_set():
+            log.info("another version takes over: the run under way is finished first")
+            await _first(stopping.wait(), service.drain())
         log.info("stopping: what is in flight is finished first")
         await service.stop()
     finally:
         await runner.cleanup()
+
+
+async def _first(*waits: Coroutine[Any, Any, Any]) -> None:
+    """Until one of these has ended."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def main(arguments: list[str] | None = None) -> int:

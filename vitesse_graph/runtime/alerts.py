@@ -64,7 +64,7 @@ class Alerts:
         name = definition.name or definition.integration_id
         content: dict[str, Any]
         if definition.alert_format == "slack":
-            content = {"text": f"*{name}*: {text}"}
+            content = {"text": f"*{_for_slack(name)}*: {_for_slack(text)}"}
         else:
             data = {"integration_id": definition.integration_id, "name": name, "text": text, **detail}
             content = {"type": kind, "timestamp": now.isoformat(), "data": data}
@@ -99,3 +99,8 @@ class Alerts:
         except (TimeoutError, aiohttp.ClientError, OSError, RefusedAddress) as error:
             _log.warning("the alert webhook did not answer: %s", type(error).__name__)
             return False
+
+
+def _for_slack(text: str) -> str:
+    """Without what Slack takes for a mention or a link: an API's own words may be in it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -22,6 +22,7 @@ from vitesse_graph.errors import RefusedAddress, UpstreamError
 from vitesse_graph.runtime.auth import Authenticator, Credentials
 from vitesse_graph.runtime.breaker import Breaker
 from vitesse_graph.runtime.classify import Verdict, retry_after_seconds, summary, verdict_of
+from vitesse_graph.runtime.http2 import Broken, Http2, NotSent
 from vitesse_graph.runtime.limiter import Limiter
 from vitesse_graph.runtime.secrets import Redactor
 from vitesse_graph.state.definition import Call, Side
@@ -73,8 +74,11 @@ class ApiClient:
         patience_seconds: float = 120.0,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
+        http2: Http2 | None = None,
     ) -> None:
         self.name = side.api_name
+        self._http2 = http2
+        self._timeout_seconds = side.timeout_seconds
         self.limiter = limiter
         self.breaker = Breaker(clock)
         self.redactor = redactor
@@ -149,6 +153,20 @@ class ApiClient:
 
     async def _once(self, method: str, url: URL, body: bytes | None, headers: Mapping[str, str]) -> Answer:
         started = self.clock()
+        http2 = self._http2
+        if http2 is not None and http2.takes(url):
+            try:
+                status, told, content = await http2.call(
+                    method,
+                    url,
+                    body,
+                    headers,
+                    timeout_seconds=self._timeout_seconds,
+                    max_bytes=MAX_RESPONSE_BYTES,
+                )
+            except (TimeoutError, OSError) as error:
+                return self._no_answer(error)
+            return self._answered(status, told, content, started)
         data = body if body is None or len(body) < _STREAMED_BYTES else io.BytesIO(body)
         try:
             async with self._session.request(
@@ -161,21 +179,25 @@ class ApiClient:
             raise
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             return self._no_answer(error)
+        return self._answered(status, answer_headers, content, started)
+
+    def _answered(self, status: int, headers: Mapping[str, str], content: bytes, started: float) -> Answer:
         self.latencies_ms.append((self.clock() - started) * 1000.0)
         verdict = verdict_of(status)
         if verdict in ("unknown", "busy"):
             self.breaker.failure()
         else:
             self.breaker.success()
-        self.limiter.answered(status, answer_headers)
-        return Answer(status, verdict, answer_headers, content)
+        self.limiter.answered(status, headers)
+        return Answer(status, verdict, headers, content)
 
     def _no_answer(self, error: Exception) -> Answer:
         refused = _refused_address(error)
         if refused is not None:
             raise refused from error
-        self.breaker.failure()
-        never_sent = isinstance(error, aiohttp.ClientConnectorError)
+        if not isinstance(error, Broken) or error.is_news:
+            self.breaker.failure()
+        never_sent = isinstance(error, (aiohttp.ClientConnectorError, NotSent))
         return Answer(0, "busy" if never_sent else "unknown", {}, b"", type(error).__name__)
 
     async def _read_bounded(self, response: aiohttp.ClientResponse) -> bytes:

@@ -21,6 +21,7 @@ from vitesse_graph.runtime.auth import (
     read_credential,
 )
 from vitesse_graph.runtime.client import ApiClient
+from vitesse_graph.runtime.http2 import open_http2
 from vitesse_graph.runtime.limiter import Limiter, shared_limiter
 from vitesse_graph.runtime.secrets import Redactor, SecretResolver
 from vitesse_graph.runtime.store import Store
@@ -38,6 +39,8 @@ class Options:
     """Most records in one write call, where the destination takes several."""
     patience_seconds: float = 120.0
     """How long a side may stay away before the run ends as failed."""
+    http2: bool = True
+    """Speak HTTP/2 with hosts that offer it, where the extra `http2` is installed."""
     stop_grace_seconds: float = 20.0
     """How long writes under way may take to end when the run is stopped."""
 
@@ -68,8 +71,19 @@ async def open_sides(
             credential = read_credential(side, redactor=redactor, resolver=resolver)
             auth = _authenticator(side, credential, session, store, redactor)
             limiter = _limiter(definition, side, credential, store)
+            http2 = None
+            if options.http2:
+                http2 = await open_http2(policy, side.base_url, connections=connections)
+            if http2 is not None:
+                stack.push_async_callback(http2.close)
             return ApiClient(
-                side, session, auth, limiter, redactor=redactor, patience_seconds=options.patience_seconds
+                side,
+                session,
+                auth,
+                limiter,
+                redactor=redactor,
+                patience_seconds=options.patience_seconds,
+                http2=http2,
             )
 
         yield Sides(

@@ -48,11 +48,19 @@ class SyncRequest:
     until: str | None = None
     even_if_held: bool = False
 
+    @classmethod
+    def of_run(cls, run: dict[str, Any]) -> SyncRequest:
+        """What a run that was cut off was asked to do."""
+        return cls(since=run["since"], until=run["until"])
+
     def range(self) -> Range | None:
         """The backfill's range, or None for an ordinary run. Raises InputError."""
         if self.since is None and self.until is None:
             return None
-        return Range(_moment("since", self.since), _moment("until", self.until))
+        within = Range(_moment("since", self.since), _moment("until", self.until))
+        if within.since is not None and within.until is not None and within.since >= within.until:
+            raise InputError(f"until ({self.until}) must be later than since ({self.since})")
+        return within
 
 
 def _moment(name: str, text: str | None) -> float | None:
@@ -118,7 +126,7 @@ class SyncEngine:
         a credential that cannot be read, VitesseError when the database stays away.
         """
         request = request or SyncRequest()
-        request.range()
+        self._ensure_can_tell(request.range())
         if request.dry_run:
             from vitesse_graph.runtime.previews import dry_run
 
@@ -127,6 +135,16 @@ class SyncEngine:
         async with Lease(self.store, self.definition.integration_id) as lease, self.open() as sides:
             with self.tracing.span("sync.run", integration_id=self.definition.integration_id):
                 return await self._run(request, lease, sides)
+
+    def _ensure_can_tell(self, within: Range | None) -> None:
+        """Raises InputError for a range of records whose moments nobody can know: it would be everything."""
+        incremental = self.definition.source.incremental
+        if within is None or (incremental is not None and (incremental.field or within.until is None)):
+            return
+        name = self.definition.source.api_name
+        if incremental is None:
+            raise InputError(f"{name} shows no moment of change, so no range can be told apart; use full")
+        raise InputError(f"the records of {name} carry no moment, so `until` cannot be kept; give only since")
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Sides]:
@@ -159,7 +177,14 @@ class SyncEngine:
             taken_up = None
         if taken_up is not None:
             filters, is_full = taken_up["filters"], taken_up["is_full"]
-        await ledger.begin(taken_up=taken_up, is_full=is_full, filters=filters)
+        await ledger.begin(
+            taken_up=taken_up,
+            is_full=is_full,
+            filters=filters,
+            kind="sync" if within is None else "backfill",
+            since=request.since,
+            until=request.until,
+        )
         _log.info("sync run %d begins%s", ledger.run_id, ", taken up" if taken_up else "")
         self._sample = Sample()
         watch = asyncio.create_task(self._watch(lease))
@@ -268,11 +293,16 @@ class SyncEngine:
         return {incremental.param: filter_value(moment, incremental.format)}, False
 
     async def _watch(self, lease: Lease) -> None:
-        """Makes sure of the lease while the run lasts."""
+        """Makes sure of the lease while the run lasts, and hears a pause that was asked for elsewhere: of
+        another replica, or of the version that replaces this one."""
+        held = await self._held_since()
         while True:
             await asyncio.sleep(_CONFIRM_EVERY_SECONDS)
             try:
                 await lease.confirm()
+                if held != (held := await self._held_since()) and held is not None:
+                    _log.info("paused: what is in flight is finished first")
+                    self.interrupt()
             except LeaseLost as error:
                 if self._pipeline is not None:
                     self._pipeline.fail(error)
@@ -304,7 +334,12 @@ class SyncEngine:
             status, keep_open = "stopped", True
         seconds = time.monotonic() - started
         report = await ledger.end(
-            status, error=text, seconds=seconds, moves=within is None, keep_open=keep_open
+            status,
+            error=text,
+            seconds=seconds,
+            moves=within is None,
+            keep_open=keep_open,
+            code="needs_reauth" if isinstance(error, NeedsReauth) else None,
         )
         _log.info(
             "sync run %s %s: %d fetched, %d written, %d unchanged, %d filtered, %d quarantined, %d deleted",
@@ -318,6 +353,10 @@ class SyncEngine:
             report.deleted,
         )
         return report
+
+    async def _held_since(self) -> Any:
+        values = {"id": self.definition.integration_id, "version": self.definition.version}
+        return (await self.store.rows("hold_now", values))[0][0]
 
     async def hold(self, reason: str) -> None:
         """No further run until `release`, or until another version of the definition comes."""
@@ -339,7 +378,7 @@ class SyncEngine:
 
 def _continues(run: dict[str, Any], is_full: bool, request: SyncRequest) -> bool:
     """Whether an open run does what is asked for now."""
-    if request.range() is not None:
+    if (run["since"], run["until"]) != (request.since, request.until):
         return False
     return bool(run["is_full"]) or not is_full
 
@@ -377,7 +416,7 @@ async def run_sync(
         definition,
         store,
         policy=policy or AddressPolicy.from_settings(settings),
-        options=options or Options(batch_size=settings.batch_size),
+        options=options or Options(batch_size=settings.batch_size, http2=settings.http2),
         resolver=resolver,
         on_commit=on_commit,
     )

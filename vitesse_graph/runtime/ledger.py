@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import psycopg
@@ -17,6 +17,11 @@ from vitesse_graph.runtime.writer import Job
 from vitesse_graph.state.definition import IntegrationDefinition, SyncReport
 
 _MAX_PAYLOAD_BYTES = 1_000_000
+NOTE = "vitesse_note"
+"""Stands in a dead letter where the record is not kept."""
+
+Kind = Literal["sync", "backfill", "retry"]
+"""What a run was asked to do: what changed (or everything), a range, dead letters again."""
 
 
 class RunLedger:
@@ -47,7 +52,16 @@ class RunLedger:
             return None
         return found if found["definition_digest"] == self._definition.digest() else None
 
-    async def begin(self, *, taken_up: dict[str, Any] | None, is_full: bool, filters: dict[str, str]) -> None:
+    async def begin(
+        self,
+        *,
+        taken_up: dict[str, Any] | None,
+        is_full: bool,
+        filters: dict[str, str],
+        kind: Kind = "sync",
+        since: str | None = None,
+        until: str | None = None,
+    ) -> None:
         """Opens a run, or takes one up; open runs of other versions are closed."""
         definition = self._definition
         if taken_up is not None:
@@ -63,12 +77,20 @@ class RunLedger:
                 "approver": definition.approved_by,
                 "full": is_full,
                 "filters": json.dumps(filters),
+                "kind": kind,
+                "since": since,
+                "until": until,
                 "rows": json.dumps([row.dump() for row in definition.mapping.transformations]),
             }
             begun = await self._store.one("begin_run", values)
             assert begun is not None
             self._run = begun
-        values = {"id": self._id, "run": self.run_id, "error": "replaced by another run before its end"}
+        values = {
+            "id": self._id,
+            "run": self.run_id,
+            "kind": kind,
+            "error": "replaced by another run before its end",
+        }
         found = await self._store.rows("settle_in", values)
         self._has_letters, self._has_intents, self._next_chunk = found[0]
 
@@ -86,6 +108,11 @@ class RunLedger:
         """Source keys that own these natural keys (folded)."""
         rows = await self._store.rows("owners", {"id": self._id, "keys": orjson.dumps(naturals).decode()})
         return dict(rows)
+
+    async def read_again(self, keys: list[str]) -> None:
+        """What was refused of these keys is forgotten: the next run that reads them tries them."""
+        values = {"id": self._id, "keys": orjson.dumps(keys).decode(), "token": self._lease.token}
+        await self._store.run("read_again", values)
 
     # -- intents -----------------------------------------------------------------------------------
 
@@ -189,7 +216,14 @@ class RunLedger:
         return counts
 
     async def end(
-        self, status: str, *, error: str | None, seconds: float, moves: bool, keep_open: bool
+        self,
+        status: str,
+        *,
+        error: str | None,
+        seconds: float,
+        moves: bool,
+        keep_open: bool,
+        code: str | None = None,
     ) -> SyncReport:
         """Closes the run; with `keep_open` it is taken up by the next one where it stopped."""
         values = {
@@ -198,6 +232,7 @@ class RunLedger:
             "run": self.run_id,
             "status": status,
             "error": error,
+            "code": code,
             "seconds": seconds,
             "moves": moves,
         }
@@ -224,6 +259,7 @@ def report_of(row: dict[str, Any]) -> SyncReport:
         deleted=row["deleted"],
         status=status if status in ("completed", "paused", "failed", "stopped") else "stopped",
         error=row["error"],
+        code=row["code"],
         duration_seconds=round(row["seconds"], 3),
     )
 
@@ -293,6 +329,8 @@ def _row_of(work: Work) -> dict[str, Any]:
         row = {"k": work.key, "o": outcome, "g": work.page, "h": work.hash, "d": work.dest_id}
         if work.natural:
             row["n"] = fold(work.natural)
+            if row["n"] != work.natural:
+                row["t"] = work.natural
         return row
     if outcome == "unchanged":
         row = {"k": work.key, "o": outcome, "g": work.page}
@@ -323,5 +361,5 @@ def _payload(record: Any) -> Any:
         text = json.dumps(record, default=str)  # ASCII escapes carry what UTF-8 cannot
         return json.loads(text.encode("ascii", "replace").decode().replace("\\ud", "\\\\ud"))
     if len(data) > _MAX_PAYLOAD_BYTES:
-        return {"vitesse_note": f"the record is too large to be kept here ({len(data)} bytes)"}
+        return {NOTE: f"the record is too large to be kept here ({len(data)} bytes)"}
     return orjson.Fragment(data)

@@ -40,6 +40,8 @@ _DEFINITE = (
 )
 
 _READ = "select generation, sealed from vitesse_runtime.tokens where credential = %s"
+_MAKE = "insert into vitesse_runtime.tokens (credential, sealed) values (%s, '') on conflict do nothing"
+_LOCK = "select 1 from vitesse_runtime.tokens where credential = %s for update"
 _WRITE = """insert into vitesse_runtime.tokens as t (credential, sealed, expires_at)
 values (%s, %s, to_timestamp(%s)) on conflict (credential) do update
 set sealed = excluded.sealed, expires_at = excluded.expires_at, generation = t.generation + 1, updated_at = now()"""
@@ -104,12 +106,11 @@ class OAuthGrant:
                 self._take(await self._ask(self._token))
             return
         async with self._store.connection() as connection, connection.transaction():
-            # Naming the credential is what lets a workload's own role see its row.
-            await connection.execute(
-                "select set_config('vitesse.credential', %s, true), "
-                "pg_advisory_xact_lock(hashtextextended('vitesse_token/' || %s::text, 0))",
-                (self._credential, self._credential),
-            )
+            # Naming the credential is what lets a workload's own role see its row. The row is the lock: only
+            # who holds the credential can name, and so take it.
+            await connection.execute("select set_config('vitesse.credential', %s, true)", (self._credential,))
+            await connection.execute(_MAKE.encode(), (self._credential,))
+            await connection.execute(_LOCK.encode(), (self._credential,))
             kept = await self._kept(connection)
             self._take(kept or self._token)
             if self.current is not None and self._current != refused:

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 
 from vitesse_graph.runtime.ledger import RunLedger
 from vitesse_graph.runtime.paginate import END, Position
-from vitesse_graph.runtime.plan import Action, Planner, Work, fold
+from vitesse_graph.runtime.plan import (
+    Action,
+    Planner,
+    Work,
+    fold,
+    goes_by_natural_key,
+    keep_naturals_apart,
+)
 from vitesse_graph.runtime.reader import Page, SourceReader
 from vitesse_graph.runtime.tracing import Tracing
 from vitesse_graph.runtime.watermark import moment_of
@@ -229,21 +236,13 @@ class Pipeline:
         self._under_way.update(dict.fromkeys([work.key for work in chunk.works], chunk))
 
     async def _refuse_shared_naturals(self, chunk: Chunk) -> None:
-        """Two source records with one natural key would overwrite each other for ever: the first one keeps it."""
-        fresh = [w for w in chunk.works if w.outcome is None and w.natural and w.action == "create"]
+        fresh = [work for work in chunk.works if goes_by_natural_key(work)]
         if not fresh:
             return
         # Taken before the ledger is asked: what is committed meanwhile would be in neither.
         under_way = dict(self._naturals_under_way)
         owners = await self._ledger.owners([fold(work.natural or "") for work in fresh])
-        owners.update(under_way)
-        for work in fresh:
-            natural = fold(work.natural or "")
-            owner = owners.setdefault(natural, work.key)
-            if owner == work.key:
-                self._naturals_under_way[natural] = work.key
-            else:
-                work.end("quarantined", "natural_key_taken", "another source record has the same natural key")
+        keep_naturals_apart(fresh, owners | under_way, self._naturals_under_way)
 
     async def _announce(self) -> None:
         """Keeps what is about to be created, then hands it to the workers."""

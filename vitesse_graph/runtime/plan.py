@@ -28,6 +28,8 @@ class Work:
     body: dict[str, Any] | None = None
     hash = ""
     natural: str | None = None
+    natural_before: str | None = None
+    """By which the destination knows the record, where it gave no id for it."""
     action: Action = "none"
     after = ""
     """What ended the record's life before this one: a second creation is not a repeat of the first."""
@@ -65,6 +67,7 @@ class Known:
     outcome: str
     run_id: int
     mapping_version: int | None
+    natural_key: str | None = None
 
     @property
     def life_after(self) -> str:
@@ -127,13 +130,12 @@ class Planner:
         work = Work(self._key_of(record), record, page)
         if self._incremental is not None:
             moment = moment_of(dig(record, self._moment_steps), self._incremental.format)
-            if moment is not None:
-                if self.high is None or moment > self.high:
-                    self.high = moment
-                if self._within is not None and self._is_outside(moment):
-                    work.end("filtered", None, "outside the range of the backfill")
-                    work.rows = False
-                    return work
+            if moment is not None and (self.high is None or moment > self.high):
+                self.high = moment
+            if self._within is not None and (moment is None or self._is_outside(moment)):
+                work.end("filtered", None, "outside the range of the backfill")
+                work.rows = False
+                return work
         if self._deleted_steps and dig(record, self._deleted_steps):
             work.action = "delete"
             return work
@@ -233,10 +235,29 @@ class Planner:
             work.action = "create"
         elif not self._can_update:
             work.end("filtered", None, "changed, but the destination has no update operation")
-        elif known.dest_id is not None or (self._can_look_up and work.natural):
-            work.action = "update"
+        elif known.dest_id is not None or (self._can_look_up and (work.natural or known.natural_key)):
+            work.action, work.natural_before = "update", known.natural_key
         else:
             work.end("filtered", None, "changed, but the destination gave no id to update by")
+
+
+def keep_naturals_apart(works: Iterable[Work], owners: dict[str, str], taken: dict[str, str]) -> None:
+    """Two source records with one natural key would overwrite each other for ever: the first one keeps it.
+
+    `owners` says who has a natural key (folded) already; who gets one here is added to `taken`.
+    """
+    for work in works:
+        natural = fold(work.natural or "")
+        if owners.setdefault(natural, work.key) == work.key:
+            taken[natural] = work.key
+        else:
+            work.end("quarantined", "natural_key_taken", "another source record has the same natural key")
+
+
+def goes_by_natural_key(work: Work) -> bool:
+    """Whether the natural key decides which record of the destination is written."""
+    by_key = work.action == "create" or (work.action == "update" and work.dest_id is None)
+    return by_key and work.outcome is None and bool(work.natural)
 
 
 UNKNOWN_OUTCOME = (

@@ -1,15 +1,42 @@
--- acquire_token: takes a fresh fencing token; the advisory lock must be held already
-insert into vitesse_runtime.leases (integration_id, token, holder) values (%(id)s, 1, %(holder)s)
-on conflict (integration_id) do update
-    set token = vitesse_runtime.leases.token + 1, holder = excluded.holder, taken_at = now()
+-- make_lease: a row to be locked
+insert into vitesse_runtime.leases (integration_id, token, holder) values (%(id)s, 0, '')
+on conflict (integration_id) do nothing;
+
+-- lock_lease: the row, for the length of a transaction: who takes it decides alone
+select token from vitesse_runtime.leases where integration_id = %(id)s for update;
+
+-- lease_is_held: whether the holder's connection lives. The process of another role shows no start; then its
+-- signs of life count.
+select exists (
+    select 1 from vitesse_runtime.leases l join pg_stat_activity a on a.pid = l.backend_pid
+    where l.integration_id = %(id)s and a.pid <> pg_backend_pid()
+      and (a.backend_start = l.backend_started
+           or (a.backend_start is null and l.renewed_at > clock_timestamp() - interval '30 seconds'))
+);
+
+-- take_lease: the lease is this connection's; with a fresh fencing token, or (when it is taken anew by its
+-- holder) with the one that it has
+update vitesse_runtime.leases set token = token + %(more)s, holder = %(holder)s, taken_at = now(),
+    renewed_at = clock_timestamp(), backend_pid = pg_backend_pid(),
+    backend_started = (select backend_start from pg_stat_activity where pid = pg_backend_pid())
+where integration_id = %(id)s
 returning token;
+
+-- renew_lease: a sign of life; no row when another runner took over
+update vitesse_runtime.leases set renewed_at = clock_timestamp()
+where integration_id = %(id)s and token = %(token)s and backend_pid = pg_backend_pid()
+returning 1;
+
+-- release_lease: free at once, not only when the server has noticed that the connection is gone
+update vitesse_runtime.leases set backend_pid = null
+where integration_id = %(id)s and token = %(token)s and backend_pid = pg_backend_pid();
 
 -- current_token: who may commit now
 select token from vitesse_runtime.leases where integration_id = %(id)s;
 
 -- open_run: the run that did not end, newest first
 select * from vitesse_runtime.runs
-where integration_id = %(id)s and status = 'running' order by run_id desc limit 1;
+where integration_id = %(id)s and status = 'running' and kind <> 'retry' order by run_id desc limit 1;
 
 -- begin_run: opens a run; what it maps by is kept for good
 with kept as (
@@ -17,20 +44,22 @@ with kept as (
     values (%(id)s, %(digest)s, %(rows)s::json) on conflict do nothing
 )
 insert into vitesse_runtime.runs (integration_id, definition_version, definition_digest, mapping_version,
-    source_spec_digest, dest_spec_digest, approved_by, is_full, filters)
+    source_spec_digest, dest_spec_digest, approved_by, is_full, filters, kind, since, until)
 values (%(id)s, %(version)s, %(digest)s, %(mapping)s, %(source_spec)s, %(dest_spec)s, %(approver)s,
-    %(full)s, %(filters)s::json)
+    %(full)s, %(filters)s::json, %(kind)s, %(since)s, %(until)s)
 returning *;
 
 -- restart_run: from the first page again, when the source forgot the position
 update vitesse_runtime.runs set position = null, page = 0, seq = seq + 1
 where run_id = %(run)s returning seq;
 
--- settle_in: ends open runs that another version or another kind of run replaces; tells whether dead letters
--- wait, whether intents are left, and the first number that no intent of this run has used
+-- settle_in: ends open runs that another version or another kind of run replaces (dead letters tried again
+-- replace no run); tells whether dead letters wait, whether intents are left, and the first number that no
+-- intent of this run has used
 with abandoned as (
     update vitesse_runtime.runs set status = 'stopped', ended_at = now(), error = %(error)s
     where integration_id = %(id)s and status = 'running' and run_id <> %(run)s
+      and (kind = 'retry' or %(kind)s <> 'retry')
 )
 select exists (select 1 from vitesse_runtime.dead_letters where integration_id = %(id)s and status = 'open'),
     count(*) > 0, coalesce(max(chunk) filter (where run_id = %(run)s), 0) + 1
@@ -38,7 +67,7 @@ from vitesse_runtime.intents where integration_id = %(id)s;
 
 -- end_run: the run's end, and the watermark when it read everything
 with ended as (
-    update vitesse_runtime.runs set status = %(status)s, error = %(error)s, ended_at = now(),
+    update vitesse_runtime.runs set status = %(status)s, error = %(error)s, code = %(code)s, ended_at = now(),
         seconds = seconds + %(seconds)s
     where run_id = %(run)s and exists (
         select 1 from vitesse_runtime.leases where integration_id = %(id)s and token = %(token)s)
@@ -56,20 +85,21 @@ with ended as (
 select * from ended;
 
 -- pause_run: seconds worked so far on a run that stays open
-update vitesse_runtime.runs set seconds = seconds + %(seconds)s, error = %(error)s
+update vitesse_runtime.runs set seconds = seconds + %(seconds)s, error = %(error)s, code = %(code)s
 where run_id = %(run)s returning *;
 
 -- cursor: what the last complete read covered
 select definition_version, watermark, full_read_at from vitesse_runtime.cursors where integration_id = %(id)s;
 
 -- known: ledger rows of these source keys
-select source_key, dest_id, content_hash, refused_hash, outcome, run_id, mapping_version
+select source_key, dest_id, content_hash, refused_hash, outcome, run_id, mapping_version,
+    coalesce(natural_text, natural_key)
 from vitesse_runtime.ledger
 where integration_id = %(id)s and source_key = any(array(select json_array_elements_text(%(keys)s::json)));
 
 -- owners: which source key owns a natural key
 select natural_key, source_key from vitesse_runtime.ledger
-where integration_id = %(id)s and dest_id is not null and outcome <> 'deleted'
+where integration_id = %(id)s and coalesce(dest_id, content_hash) is not null and outcome <> 'deleted'
   and natural_key = any(array(select json_array_elements_text(%(keys)s::json)));
 
 -- save_intent: what is about to be sent, before it is sent
@@ -97,12 +127,13 @@ with held as (
     returning 1
 ), entry as (
     select * from json_to_recordset(%(rows)s::json)
-        as r(k text, d text, h text, x text, n text, o text, w text, q text, p json, g integer)
+        as r(k text, d text, h text, x text, n text, t text, o text, w text, q text, p json, g integer)
     where exists (select 1 from moved)
 ), ledger as (
     insert into vitesse_runtime.ledger as l (integration_id, source_key, dest_id, content_hash, refused_hash,
-        natural_key, outcome, reason, run_id, page, written_run_id, written_page, mapping_version, written_at)
-    select %(id)s, k, d, h, x, n, o, w, %(run)s, g,
+        natural_key, natural_text, outcome, reason, run_id, page, written_run_id, written_page, mapping_version,
+        written_at)
+    select %(id)s, k, d, h, x, n, t, o, w, %(run)s, g,
         case when o = 'written' then %(run)s end, case when o = 'written' then g end,
         case when o in ('written', 'quarantined', 'unknown') then %(mapping)s end, case when o = 'written' then now() end
     from entry
@@ -112,6 +143,7 @@ with held as (
             else coalesce(excluded.content_hash, l.content_hash) end,
         refused_hash = case when excluded.outcome in ('quarantined', 'unknown') then excluded.refused_hash end,
         natural_key = coalesce(excluded.natural_key, l.natural_key),
+        natural_text = case when excluded.natural_key is null then l.natural_text else excluded.natural_text end,
         outcome = excluded.outcome, run_id = excluded.run_id, page = excluded.page,
         reason = case when excluded.outcome in ('quarantined', 'unknown')
             then coalesce(excluded.reason, l.reason) else excluded.reason end,
@@ -153,14 +185,16 @@ with held as (
     select 1 from vitesse_runtime.leases where integration_id = %(id)s and token = %(token)s for share
 ), entry as (
     select * from json_to_recordset(%(rows)s::json)
-        as r(k text, d text, h text, n text, o text, w text, m integer, q text, p json)
+        as r(k text, d text, h text, n text, t text, o text, w text, m integer, q text, p json)
     where exists (select 1 from held)
 ), ledger as (
     insert into vitesse_runtime.ledger as l (integration_id, source_key, dest_id, content_hash, refused_hash,
-        natural_key, outcome, reason, run_id, page, mapping_version, written_run_id, written_at)
-    select %(id)s, k, d, case when o <> 'unknown' then h end, case when o = 'unknown' then h end, n, o, w, %(run)s, 0, m, %(intent_run)s, now()
+        natural_key, natural_text, outcome, reason, run_id, page, mapping_version, written_run_id, written_at)
+    select %(id)s, k, d, case when o <> 'unknown' then h end, case when o = 'unknown' then h end, n, t, o, w, %(run)s, 0, m, %(intent_run)s, now()
     from entry
     on conflict (integration_id, source_key) do update set dest_id = coalesce(excluded.dest_id, l.dest_id),
+        natural_key = coalesce(excluded.natural_key, l.natural_key),
+        natural_text = case when excluded.natural_key is null then l.natural_text else excluded.natural_text end,
         content_hash = excluded.content_hash, refused_hash = excluded.refused_hash,
         outcome = excluded.outcome, reason = excluded.reason, run_id = excluded.run_id,
         mapping_version = excluded.mapping_version, written_run_id = excluded.written_run_id, written_at = now()
@@ -184,6 +218,13 @@ from vitesse_runtime.dead_letters
 where integration_id = %(id)s and (%(status)s::text is null or status = %(status)s)
   and (%(ids)s::bigint[] is null or id = any(%(ids)s::bigint[])) and id > %(after)s
 order by id limit %(limit)s;
+
+-- read_again: records that are not kept here are forgotten as refused, so that the next run tries what it reads
+update vitesse_runtime.ledger set refused_hash = null, reason = null,
+    outcome = case when content_hash is null then 'released' else 'written' end
+where integration_id = %(id)s and outcome in ('quarantined', 'unknown')
+  and source_key = any(array(select json_array_elements_text(%(keys)s::json)))
+  and exists (select 1 from vitesse_runtime.leases where integration_id = %(id)s and token = %(token)s);
 
 -- drop_letters: a person decides that these need not be written
 update vitesse_runtime.dead_letters set status = 'dropped', last_at = now()
@@ -211,7 +252,7 @@ order by (l.source_key = %(key)s) desc limit 1;
 
 -- last_run: the newest run that ended
 select * from vitesse_runtime.runs
-where integration_id = %(id)s and (status <> 'running' or error is not null)
+where integration_id = %(id)s and (status <> 'running' or error is not null) and kind <> 'retry'
 order by run_id desc limit 1;
 
 -- runs: newest first
@@ -228,6 +269,10 @@ delete from vitesse_runtime.holds where integration_id = %(id)s;
 
 -- held: why runs are held, for this version of the definition
 select reason from vitesse_runtime.holds where integration_id = %(id)s and definition_version = %(version)s;
+
+-- hold_now: since when runs of this version, or of one that replaces it, are held; null where they are not
+select max(since) from vitesse_runtime.holds
+where integration_id = %(id)s and definition_version >= %(version)s;
 
 -- reserve_slots: the next slots of a credential's budget; gives the seconds from now to the first of them
 -- (naming the credential is what lets a workload's own role see its row)

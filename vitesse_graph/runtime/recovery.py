@@ -68,7 +68,7 @@ class Recovery:
             return {}
         # It may have been there before: without knowing its content, it is brought up to date when read.
         known = None if self._dest.update is not None else content
-        return {"k": key, "d": dest_id, "h": known, "n": fold(natural), "o": "recovered"}
+        return {"k": key, "d": dest_id, "h": known, "n": fold(natural), "t": natural, "o": "recovered"}
 
     def _unknown(self, key: str, content: str, natural: str | None) -> Row:
         return {"k": key, "h": content, "o": "unknown", "q": "unknown_outcome", "w": UNKNOWN_OUTCOME}
@@ -115,6 +115,12 @@ class Recovery:
                 works = [work for work, element in zip(works, elements, strict=True) if element.error is None]
                 ids = [element.dest_id for element in elements if element.error is None]
         return [
-            {"k": key, "d": dest_id, "h": content, "n": fold(natural) if natural else None, "o": "recovered"}
+            {
+                "k": key,
+                "d": dest_id,
+                "h": content,
+                "o": "recovered",
+                **({"n": fold(natural), "t": natural} if natural else {}),
+            }
             for (key, content, natural), dest_id in zip(works, ids, strict=True)
         ]

@@ -136,3 +136,16 @@ create table vitesse_runtime.mappings (
     mapping           json not null,
     primary key (integration_id, definition_digest)
 );
+
+-- migration 4: what a run was asked to do: a range that was cut off is no ordinary run to be taken up
+alter table vitesse_runtime.runs add column kind text not null default 'sync';
+alter table vitesse_runtime.runs add column since text;
+alter table vitesse_runtime.runs add column until text;
+-- what has to be done about its error, where a program can tell: needs_reauth
+alter table vitesse_runtime.runs add column code text;
+-- the natural key as the destination knows it, where folding changed it
+alter table vitesse_runtime.ledger add column natural_text text;
+-- who holds the lease: its connection's process in the server, which ends with the holder
+alter table vitesse_runtime.leases add column backend_pid integer;
+alter table vitesse_runtime.leases add column backend_started timestamptz;
+alter table vitesse_runtime.leases add column renewed_at timestamptz;

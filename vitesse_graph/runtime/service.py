@@ -57,7 +57,7 @@ class RuntimeService:
             definition,
             self.store,
             policy=policy,
-            options=options or Options(batch_size=settings.batch_size),
+            options=options or Options(batch_size=settings.batch_size, http2=settings.http2),
             redactor=self.redactor,
             resolver=resolver,
             on_commit=self._committed,
@@ -65,6 +65,7 @@ class RuntimeService:
         )
         self.alerts = Alerts(definition, policy=policy, redactor=self.redactor, resolver=resolver)
         self._running: asyncio.Task[SyncReport] | None = None
+        self._retries: set[asyncio.Task[dict[str, int]]] = set()
         self._is_stopping = False
         self._scheduler: Any = None
         self._last: SyncReport | None = None
@@ -97,19 +98,33 @@ class RuntimeService:
         if await self.store.one("open_run", {"id": self.definition.integration_id}):
             self._background(self._take_up())
 
+    async def drain(self) -> None:
+        """Begins nothing new, and returns when the run under way has come to its own end: for a version that
+        is replaced while it syncs."""
+        self._begin_to_leave()
+        busy = [task for task in (self._running, *self._retries) if task is not None]
+        await asyncio.gather(*busy, return_exceptions=True)
+
     async def stop(self) -> None:
         """Finishes what is in flight, commits, leaves."""
-        self._is_stopping = True
-        if self._scheduler is not None:
-            self._scheduler.shutdown(wait=False)
+        self._begin_to_leave()
         self.engine.stop()
-        if self._running is not None:
-            await asyncio.gather(self._running, return_exceptions=True)
+        if self._retries:
+            await asyncio.wait(self._retries, timeout=self.engine.options.stop_grace_seconds)
+            for retry in self._retries:
+                retry.cancel()
+        busy = [task for task in (self._running, *self._retries) if task is not None]
+        await asyncio.gather(*busy, return_exceptions=True)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await asyncio.to_thread(self.tracing.stop)
         await self.store.close()
+
+    def _begin_to_leave(self) -> None:
+        if self._scheduler is not None and not self._is_stopping:
+            self._scheduler.shutdown(wait=False)
+        self._is_stopping = True
 
     async def _recall(self) -> None:
         row = await self.store.one("last_run", {"id": self.definition.integration_id})
@@ -145,6 +160,17 @@ class RuntimeService:
         self._running = asyncio.create_task(self._sync(request))
         return await asyncio.shield(self._running)
 
+    async def retry_dead_letters(self, ids: list[int] | None, *, with_unknown: bool = True) -> dict[str, int]:
+        """Tries them again; the caller may leave, it goes on. Raises ConflictError while a sync runs."""
+        from vitesse_graph.runtime.dead_letters import retry_dead_letters
+
+        if self._is_stopping:
+            raise ConflictError("the runtime is stopping")
+        task = asyncio.create_task(retry_dead_letters(self.engine, ids, with_unknown=with_unknown))
+        self._retries.add(task)
+        task.add_done_callback(self._retries.discard)
+        return await asyncio.shield(task)
+
     async def _sync(self, request: SyncRequest) -> SyncReport:
         report = await self.engine.run(request)
         self._last, self._last_at = report, datetime.now(UTC)
@@ -154,7 +180,7 @@ class RuntimeService:
         if report.status in ("failed", "paused"):
             self._background(
                 self.alerts.send(
-                    f"sync.{report.status}",
+                    f"sync.{report.code or report.status}",
                     report.error or "",
                     run_id=report.run_id,
                     quarantined=report.quarantined,
@@ -164,9 +190,10 @@ class RuntimeService:
 
     async def _take_up(self) -> None:
         """Goes on with a run that was cut off, once its runner (an older version, finishing) has left."""
-        while await self.store.one("open_run", {"id": self.definition.integration_id}):
+        pause = 0.5
+        while run := await self.store.one("open_run", {"id": self.definition.integration_id}):
             try:
-                await self.sync(SyncRequest())
+                await self.sync(SyncRequest.of_run(run))
                 return
             except ConflictError as error:
                 if await self.held_reason() is not None:
@@ -175,7 +202,8 @@ class RuntimeService:
             except VitesseError as error:
                 _log.error("the run that was cut off cannot be taken up: %s", self.redactor(str(error)))
                 return
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.3, 5.0)
 
     async def _scheduled(self) -> None:
         """A run by the schedule: what prevents it is logged, not raised."""
@@ -256,6 +284,7 @@ class RuntimeService:
                     and (sides.source.breaker.is_open or sides.dest.breaker.is_open),
                 ),
                 "dead_letters": letters[0][0],
+                "needs_reauth": self._last is not None and self._last.code == "needs_reauth",
                 "lag_seconds": self._lag_seconds(),
                 "read_back": self._read_back,
             }

@@ -15,6 +15,7 @@ from vitesse_graph.runtime.service import RuntimeService
 from vitesse_graph.state.definition import SyncReport
 
 _log = logging.getLogger(__name__)
+_MOST_ID = 2**63 - 1
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -114,21 +115,21 @@ class _Surface:
 
         query = dict(request.query)
         status = query.get("status", "open")
+        if status not in ("open", "resolved", "dropped", "all"):
+            raise InputError("status must be open, resolved, dropped or all")
         found = await list_dead_letters(
             self._service.store,
             self._service.definition.integration_id,
             status=None if status == "all" else status,
             limit=max(1, min(_number(query, "limit", 100), 1000)),
-            after=_number(query, "after", 0),
+            after=max(0, min(_number(query, "after", 0), _MOST_ID)),
         )
         return _json({"dead_letters": found, "count": len(found)})
 
     async def retry_dead_letters(self, request: web.Request) -> web.Response:
-        from vitesse_graph.runtime.dead_letters import retry_dead_letters
-
         body = await _body(request)
         with_unknown = _flag({"unknown": True, **body}, "unknown")
-        return _json(await retry_dead_letters(self._service.engine, _ids(body), with_unknown=with_unknown))
+        return _json(await self._service.retry_dead_letters(_ids(body), with_unknown=with_unknown))
 
     async def drop_dead_letters(self, request: web.Request) -> web.Response:
         from vitesse_graph.runtime.dead_letters import drop_dead_letters
@@ -227,6 +228,6 @@ def _ids(body: dict[str, Any]) -> list[int] | None:
     ids = body.get("ids")
     if ids is None:
         return None
-    if not isinstance(ids, list) or not all(isinstance(i, int) and not isinstance(i, bool) for i in ids):
+    if not isinstance(ids, list) or not all(type(i) is int and 0 < i <= _MOST_ID for i in ids):
         raise InputError("ids must be a list of dead letter ids")
     return ids

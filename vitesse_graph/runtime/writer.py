@@ -270,8 +270,11 @@ class DestWriter:
         await self._send(update)
 
     async def _update_by_natural_key(self, job: Job) -> None:
+        """By the key that the destination knows it by: the record's own may have changed since."""
         work = job.works[0]
-        dest_id = await self.look_up(work.natural)
+        dest_id = await self.look_up(work.natural_before)
+        if dest_id is None and not _same(work.natural, work.natural_before or ""):
+            dest_id = await self.look_up(work.natural)
         if dest_id is None:
             await self._create_anew(job)
         else:

@@ -80,7 +80,7 @@ class Sandbox:
         self._control = control
         self._router = Router(self.spec.endpoints, self.spec.base_url)
         self.holdings = Holdings(reader, seed=seed, records=records, seed_records=dict(seed_records or {}))
-        self._effects = Effects(self.holdings)
+        self.effects = Effects(self.holdings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -185,7 +185,7 @@ class Sandbox:
         if problem is not None:
             status = problem.status or operation.refusal_status
             return refuse(operation, status, problem.text), _FITS_BUT_BODY * problem.is_of_body
-        return self._effects.perform(request), _FITS
+        return self.effects.perform(request), _FITS
 
     @staticmethod
     def _failure(reply: Reply, fault: Fault) -> Reply:

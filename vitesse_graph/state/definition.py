@@ -168,6 +168,8 @@ class SyncReport(Model):
     deleted: int = 0
     status: Literal["completed", "paused", "failed", "stopped"] = "completed"
     error: str | None = None
+    code: Literal["needs_reauth"] | None = None
+    """What a person has to do about the error, where a program can tell."""
     duration_seconds: float = 0.0
     read_back: ReadBack | None = None
     """None where nothing was written, the API cannot show it, or it was looked at a moment ago."""
@@ -199,6 +201,8 @@ class RuntimeStatus(Model):
     error_distribution: dict[str, int] = Field(default_factory=dict)
     health: float = 100.0
     dead_letters: int = 0
+    needs_reauth: bool = False
+    """An API refused the credential for good: the last run waits for a new one."""
     lag_seconds: float | None = None
     read_back: ReadBack | None = None
     """Of the last run that read anything back."""

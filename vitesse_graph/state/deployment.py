@@ -20,6 +20,9 @@ class DeploymentConfig(Model):
     cpu_cores: float = Field(default=0.5, gt=0)
     auto_scale: bool = False
     schedule: str | None = None
+    finish_run: bool = True
+    """On an update, the run that is under way ends on the version that it began with, however long it takes
+    (target `process`). False: it ends after the chunk in hand, and the new version reads everything."""
 
 
 class DeploymentPlan(Model):

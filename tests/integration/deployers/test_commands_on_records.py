@@ -76,7 +76,12 @@ def test_records_are_shown_moved_explained_tried_again_and_dropped(deployed: str
     listed = answer("dead-letters", "list", deployed)
     assert [(x["source_key"], x["code"]) for x in listed["dead_letters"]] == [("4", "transform")]
     assert "total_spent" not in vitesse("dead-letters", "list", deployed).output.replace("lifetime", "")
-    assert answer("dead-letters", "retry", deployed) == {"retried": 1, "written": 0, "failed": 1}
+    assert answer("dead-letters", "retry", deployed) == {
+        "retried": 1,
+        "written": 0,
+        "failed": 1,
+        "read_again": 0,
+    }
     assert vitesse("dead-letters", "drop", deployed).exit_code == 2  # neither ids nor --all
     assert answer("dead-letters", "drop", deployed, str(listed["dead_letters"][0]["id"])) == {"dropped": 1}
     assert "no open dead letters" in vitesse("dead-letters", "list", deployed).output

@@ -16,12 +16,14 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.integration.runtime.apis import Apis, until
+from tests.integration.runtime.apis import Apis, person, until
 from tests.integration.runtime.definitions import definition
 from vitesse_graph.deployers import DeployerFactory
 from vitesse_graph.deployers.process import ProcessDeployer
 from vitesse_graph.deployers.supervise import process_started_at
 from vitesse_graph.settings import Settings
+from vitesse_graph.state.definition import IntegrationDefinition
+from vitesse_graph.state.deployment import Deployment, DeploymentConfig
 
 
 @pytest.fixture
@@ -101,6 +103,84 @@ async def test_a_pid_that_was_given_to_somebody_else_is_never_touched(
     finally:
         bystander.kill()
         bystander.wait()
+
+
+def _newer(made: IntegrationDefinition) -> IntegrationDefinition:
+    """The next version, with a mapping that can be told apart."""
+    mapping = made.mapping.model_copy(update={"version": 2}, deep=True)
+    mapping.transformations[1].source_field = "last_name"
+    return made.model_copy(update={"version": 2, "mapping": mapping})
+
+
+async def _in_mid_sync(
+    deployer: ProcessDeployer, apis: Apis, made: IntegrationDefinition
+) -> tuple[Deployment, asyncio.Task[Any]]:
+    """Deployed, with a run of 800 records under way; the task waits for its report."""
+    apis.people = [person(n) for n in range(800)]
+    apis.delay_seconds = 0.04
+    deployed = await deployer.deploy(made)
+    syncing = asyncio.create_task(ask(deployed.service_url + "/sync", "POST", {}))
+    await until(lambda: apis.requests["POST"] > 40)
+    apis.delay_seconds = 0.5  # so that it is under way until the test says otherwise
+    return deployed, syncing
+
+
+async def test_an_update_lets_the_run_under_way_end_on_the_version_it_began_with(
+    deployer: ProcessDeployer, apis: Apis, name: str
+) -> None:
+    made = definition(apis.url, name)
+    deployed, syncing = await _in_mid_sync(deployer, apis, made)
+    updated = await deployer.update(_newer(made))
+    assert not syncing.done()
+    assert (await ask(updated.service_url + "/status"))["definition_version"] == 2
+    assert "already running" in (await ask(updated.service_url + "/sync", "POST", {}))["error"]
+    assert (await ask(deployed.service_url + "/status"))["state"] == "stopping"
+    apis.delay_seconds = 0.0
+    report = await syncing
+    assert (report["status"], report["created"]) == ("completed", 800)
+    assert all(c["first_name"].startswith("First") for c in apis.contacts.values())
+    await until(lambda: process_started_at(deployed.detail["supervisor_pid"]) is None)  # it left by itself
+    report = await ask(updated.service_url + "/sync", "POST", {})
+    assert (report["updated"], report["created"]) == (800, 0)
+    assert (await deployer.get_status(name)).service_url == updated.service_url
+
+
+async def test_a_run_of_the_version_before_ends_when_it_is_paused(
+    deployer: ProcessDeployer, apis: Apis, name: str
+) -> None:
+    made = definition(apis.url, name)
+    deployed, syncing = await _in_mid_sync(deployer, apis, made)
+    updated = await deployer.update(_newer(made))
+    await ask(updated.service_url + "/pause", "POST", {"reason": "the mapping was wrong"})
+    report = await syncing
+    assert report["status"] == "stopped"
+    assert 0 < report["created"] < 800
+    await until(lambda: process_started_at(deployed.detail["supervisor_pid"]) is None)
+    assert (await ask(updated.service_url + "/status"))["state"] == "paused"
+
+
+async def test_a_version_that_must_not_go_on_hands_its_run_over(
+    deployer: ProcessDeployer, apis: Apis, name: str
+) -> None:
+    made = definition(apis.url, name)
+    deployed, syncing = await _in_mid_sync(deployer, apis, made)
+    await deployer.update(_newer(made), DeploymentConfig(finish_run=False))
+    assert process_started_at(deployed.detail["supervisor_pid"]) is None
+    (report,) = await asyncio.gather(syncing, return_exceptions=True)
+    assert isinstance(report, aiohttp.ClientError) or report["status"] == "stopped"
+    apis.delay_seconds = 0.0
+    wanted = {p["email"]: p["last_name"] for p in apis.people}
+    await until(lambda: {c["email"]: c["first_name"] for c in apis.contacts.values()} == wanted)
+    assert len(apis.contacts) == 800
+
+
+async def test_an_idle_version_that_is_replaced_leaves_at_once(
+    deployer: ProcessDeployer, apis: Apis, name: str
+) -> None:
+    made = definition(apis.url, name)
+    deployed = await deployer.deploy(made)
+    await deployer.update(_newer(made))
+    assert process_started_at(deployed.detail["supervisor_pid"]) is None
 
 
 @pytest.mark.parametrize("strange", ["../../etc/x", 'a"b\n`c`', "{{x}} ${y}", "x" * 300, "İD"])

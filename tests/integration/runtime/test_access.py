@@ -73,6 +73,31 @@ async def test_a_role_moves_its_own_records_and_sees_no_others(settings: Setting
             await revoke(url, role)
 
 
+async def test_no_other_role_can_hold_up_a_sync(settings: Settings, apis: Apis) -> None:
+    """Neither by the lease's row, which it does not see, nor by any lock that it can take."""
+    url = await database_url(settings)
+    apis.people = [person(n) for n in range(5)]
+    await grant(url, "vitesse_bad", "a password", "bad-one")
+    await grant(url, "vitesse_good", "a password", "good-one")
+    bad = await psycopg.AsyncConnection.connect(make_conninfo(url, user="vitesse_bad"))
+    try:
+        assert await _sync(make_conninfo(url, user="vitesse_good"), apis, "good-one") == 5
+        await bad.execute("select pg_advisory_lock(hashtextextended('vitesse_runtime/good-one', 0))")
+        for statement in (
+            "select * from vitesse_runtime.leases where integration_id = 'good-one' for update",
+            "update vitesse_runtime.leases set backend_pid = pg_backend_pid() returning 1",
+            "delete from vitesse_runtime.leases where integration_id = 'good-one' returning 1",
+        ):
+            found = await bad.execute(statement.encode())  # type: ignore[arg-type]
+            assert await found.fetchall() == []
+        apis.people.append(person(5))
+        assert await _sync(make_conninfo(url, user="vitesse_good"), apis, "good-one") == 1
+    finally:
+        await bad.close()
+        for role in ("vitesse_bad", "vitesse_good"):
+            await revoke(url, role)
+
+
 async def test_a_credentials_row_is_seen_by_whoever_can_name_it(settings: Settings) -> None:
     url = await database_url(settings)
     await grant(url, "vitesse_named", "a password", "named")

@@ -176,6 +176,10 @@ async def test_a_refused_key_fails_the_run_and_quarantines_nothing(
     report = await SyncEngine(made, store, policy=policy).run()
     assert (report.status, report.quarantined) == ("failed", 0)
     assert "refused the credential" in (report.error or "")
+    assert report.code == "needs_reauth"
+    apis.hook = None
+    again = await SyncEngine(made, store, policy=policy).run()
+    assert (again.run_id, again.status, again.code, again.created) == (report.run_id, "completed", None, 30)
 
 
 @pytest.mark.parametrize(

@@ -142,10 +142,15 @@ async def test_a_dead_letter_is_written_when_it_is_tried_again_and_closed(
     assert len(recent["good"]) == 3
     letter = (await list_dead_letters(store, name))[0]
     assert letter["payload"]["first_name"] == "First2"
-    assert await retry_dead_letters(engine) == {"retried": 1, "written": 0, "failed": 1}
+    assert await retry_dead_letters(engine) == {"retried": 1, "written": 0, "failed": 1, "read_again": 0}
     assert (await list_dead_letters(store, name))[0]["attempts"] == 2
     apis.refuses = lambda body: None
-    assert await retry_dead_letters(engine, [letter["id"]]) == {"retried": 1, "written": 1, "failed": 0}
+    assert await retry_dead_letters(engine, [letter["id"]]) == {
+        "retried": 1,
+        "written": 1,
+        "failed": 0,
+        "read_again": 0,
+    }
     assert await list_dead_letters(store, name) == []
     assert (await engine.run()).unchanged == 4
 

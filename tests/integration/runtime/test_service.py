@@ -112,6 +112,7 @@ async def test_the_surface_answers_as_documented(serve: Any, apis: Apis, name: s
         "retried": 1,
         "written": 0,
         "failed": 1,
+        "read_again": 0,
     }
     assert (await service.ask("POST", "/dead-letters/drop", {}))[1] == {"dropped": 1}
 
@@ -197,6 +198,52 @@ async def test_a_failed_run_alerts_with_a_valid_signature(
         message = Webhook(SECRET).verify(body, {key.lower(): value for key, value in headers.items()})
         assert message["type"] == "sync.failed"
         assert "HTTP 403" in message["data"]["text"]
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_credential_that_is_refused_for_good_is_told_as_such_also_after_a_restart(
+    serve: Any, apis: Apis, name: str
+) -> None:
+    """To Slack here: what the API said must not mention a whole channel."""
+    received: list[str] = []
+
+    def answer(request: web.Request) -> web.Response | None:
+        if request.path == "/contacts" and request.method == "POST":
+            return web.json_response({}, status=401)
+        return None
+
+    async def take(request: web.Request) -> web.Response:
+        received.append((await request.json())["text"])
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/hook", take)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        apis.people, apis.hook = [person(1)], answer
+        made = definition(apis.url, name, name="<!channel> & co")
+        made.alert_webhook = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        made.alert_format = "slack"
+        for _ in range(2):
+            service = await serve(made)
+            if not received:
+                assert (await service.ask("POST", "/sync", {}))[1]["code"] == "needs_reauth"
+            await until(lambda: bool(received))
+            assert (await service.ask("GET", "/status"))[1]["needs_reauth"] is True
+            service.process.kill()
+        assert received[0].startswith("*&lt;!channel&gt; &amp; co*: crm refused the credential")
+        apis.hook = None  # a new one was given: the next process goes on by itself
+        service = await serve(made)
+        for _ in range(100):
+            if not (await service.ask("GET", "/status"))[1]["needs_reauth"]:
+                break
+            await asyncio.sleep(0.05)
+        else:
+            raise AssertionError("it still asks for a credential")
+        assert len(apis.contacts) == 1
     finally:
         await runner.cleanup()
 

@@ -2,9 +2,19 @@
 
 from fastapi import APIRouter
 
-from vitesse_graph.api.routes import care, general, history, integrations, keys, mapping, running, steps
+from vitesse_graph.api.routes import (
+    care,
+    general,
+    history,
+    integrations,
+    keys,
+    mapping,
+    records,
+    running,
+    steps,
+)
 
-MODULES = (general, integrations, steps, mapping, running, care, history, keys)
+MODULES = (general, integrations, steps, mapping, running, records, care, history, keys)
 
 
 def all_routes(prefix: str) -> APIRouter:

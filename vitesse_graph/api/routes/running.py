@@ -36,7 +36,7 @@ QUIET_SECONDS = 15
     "/integrations/{integration_id}/sync",
     summary="Run one sync now",
     response_model=Answer,
-    responses={**_ACCEPTED, **problems(404, 409, 413, 502)},
+    responses={**_ACCEPTED, **problems(400, 404, 409, 413, 502)},
     dependencies=[Depends(document_headers)],
 )
 async def sync(
@@ -46,7 +46,10 @@ async def sync(
     integration_id: IntegrationId,
     body: Annotated[bodies.Sync | None, Body()] = None,
 ) -> JSONResponse:
-    """Waits for its end; every record fetched is written, unchanged, filtered, quarantined or deleted."""
+    """Waits for its end; every record fetched is written, unchanged, filtered, quarantined or deleted.
+
+    With `since` or `until` it is a backfill of that range; a 400 where the source shows no moments.
+    """
     await api.own_row(integration_id, caller)
     await api.ensure_deployed(integration_id)
     said = body or bodies.Sync()
@@ -56,7 +59,7 @@ async def sync(
         return answered
 
     async def work() -> tuple[int, dict[str, Any]]:
-        report = await api.service.sync(integration_id, full=said.full, dry_run=said.dry_run)
+        report = await api.service.sync(integration_id, **said.model_dump())
         return 200, answer(
             {"sync": report.dump()}, status="active", integration_id=integration_id, current_step="sync"
         )
