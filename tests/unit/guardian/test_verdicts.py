@@ -11,6 +11,7 @@ from pair import DEST_SHAPE, SOURCE_SHAPE, judge, mapping, row
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
 from vitesse_graph.guardian.calls import capped
+from vitesse_graph.guardian.health import endpoint_coverage
 from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.guardian.plausible import Plausibility
 from vitesse_graph.mapping import map_fields
@@ -260,3 +261,8 @@ def test_the_score_is_seventy_parts_success_and_thirty_parts_coverage() -> None:
     assert health_score(1, 1) == 100
     assert health_score(0.5, 1) == 65
     assert health_score(1, 0.5) == 85
+
+
+def test_coverage_is_the_share_of_planned_operations_that_worked_once() -> None:
+    assert endpoint_coverage(["GET /a", "POST /b"], {"GET /a", "GET /other"}) == 0.5
+    assert endpoint_coverage([], {"GET /a"}) == 0.0
