@@ -11,8 +11,6 @@ import re
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta, timezone
-from email.utils import format_datetime
 from typing import Any
 from zlib import crc32
 
@@ -20,11 +18,19 @@ import orjson
 
 from vitesse_graph.state.jsontypes import JsonSchema
 from vitesse_graph.synthetic.contract import Contract
-from vitesse_graph.synthetic.draw import NOW, Draw, Generate, Profile
+from vitesse_graph.synthetic.draw import Draw, Generate, Profile
 from vitesse_graph.synthetic.identifiers import address_generator, identifier, like, token
 from vitesse_graph.synthetic.material import Pools
 from vitesse_graph.synthetic.meaning import Meaning, example_of, meaning_of, words
 from vitesse_graph.synthetic.patterns import pattern_sampler
+from vitesse_graph.synthetic.times import (
+    clock,
+    day_generator,
+    is_mail_date,
+    like_moment,
+    mail_date,
+    moment_generator,
+)
 
 _STRING_RULES = ("type", "minLength", "maxLength", "pattern", "format", "enum", "const", "not")
 _EXTREME_SHARE = {"typical": 0.0, "boundary": 0.3, "adversarial": 0.4}
@@ -177,8 +183,8 @@ def _last_resort(schema: JsonSchema) -> Generate:
 
 def _by_format(schema: JsonSchema, name: str, parent: str, material: Pools) -> Generate | None:
     kind = schema.get("format")
-    if _is_mail_date(schema):
-        return _mail_date
+    if is_mail_date(schema):
+        return mail_date
     if kind in ("date-time", "datetime"):
         return moment_generator(name)
     if kind == "date":
@@ -205,15 +211,10 @@ def _uuid(draw: Draw) -> str:
     return str(uuid.UUID(int=draw.rng.getrandbits(128), version=4))
 
 
-def _clock(draw: Draw) -> str:
-    second = int(draw.random() * 86_400)
-    return f"{second // 3600:02d}:{second // 60 % 60:02d}:{second % 60:02d}Z"
-
-
 _SIMPLE_FORMATS: dict[Any, Generate] = {
     "uuid": _uuid,
     "guid": _uuid,
-    "time": _clock,
+    "time": clock,
     "duration": lambda draw: f"P{int(draw.random() * 30) + 1}D",
     "ipv6": lambda draw: f"2001:db8::{int(draw.random() * 65_535):x}",
     "byte": lambda draw: "dml0ZXNzZQ==",
@@ -221,48 +222,6 @@ _SIMPLE_FORMATS: dict[Any, Generate] = {
     "regex": lambda draw: "^[a-z]+$",
     "decimal": lambda draw: f"{draw.random() * 900:.2f}",
 }
-
-
-def _is_mail_date(schema: JsonSchema) -> bool:
-    kind, description = schema.get("format"), str(schema.get("description", ""))
-    return "2822" in str(kind) or (kind is None and bool(re.search(r"rfc.?2822", description, re.I)))
-
-
-def _mail_date(draw: Draw) -> str:
-    return format_datetime(datetime.fromtimestamp(draw.created, UTC))
-
-
-def _is_later(name: str) -> bool:
-    return any(
-        word in words(name) for word in ("updat", "modif", "last", "clos", "end", "paid", "expir", "due")
-    )
-
-
-def moment_generator(name: str) -> Generate:
-    """ISO 8601 moments; what is updated lies after what was created. One in eight carries an offset."""
-    later = _is_later(name)
-
-    def generate(draw: Draw) -> str:
-        at = draw.created + (int(draw.random() * (NOW - draw.created)) if later else 0)
-        if draw.random() < 0.125:
-            zone = timezone(timedelta(minutes=(-300, 60, 120, 330, 540)[int(draw.random() * 5)]))
-            return datetime.fromtimestamp(at, zone).isoformat()
-        return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-    return generate
-
-
-def day_generator(name: str) -> Generate:
-    """Days as YYYY-MM-DD; birthdays decades back."""
-    plain = words(name)
-    back = 30 * 365 * 86_400 if "birth" in plain or "dob" in plain else 0
-    later = _is_later(name)
-
-    def generate(draw: Draw) -> str:
-        at = draw.created + (int(draw.random() * (NOW - draw.created)) if later else 0) - back
-        return datetime.fromtimestamp(at, UTC).date().isoformat()
-
-    return generate
 
 
 # by meaning
@@ -364,18 +323,6 @@ def _by_pattern(schema: JsonSchema, contract: Contract) -> Generate | None:
     return _one_of(list(dict.fromkeys(fitting))) if fitting else None
 
 
-# Times as examples write them, and how to write others so.
-_DATES = (
-    (r"20\d\d-[01]\d", "%Y-%m"), (r"20\d\d-[01]\d-[0-3]\d", "%Y-%m-%d"), (r"20\d\d/[01]\d/[0-3]\d", "%Y/%m/%d"),
-    (r"20\d\d[01]\d[0-3]\d", "%Y%m%d"), (r"[0-3]\d\.[01]\d\.20\d\d", "%d.%m.%Y"), (r"[01]\d/20\d\d", "%m/%Y"),
-    (r"[012]\d:[0-5]\d", "%H:%M"), (r"[012]\d:[0-5]\d:[0-5]\d", "%H:%M:%S"),
-    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d", "%Y-%m-%dT%H:%M"),
-    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\d", "%Y-%m-%dT%H:%M:%S"),
-    (r"20\d\d-[01]\d-[0-3]\dT[012]\d:[0-5]\d:[0-5]\dZ", "%Y-%m-%dT%H:%M:%SZ"),
-    (r"20\d\d-[01]\d-[0-3]\d [012]\d:[0-5]\d:[0-5]\d", "%Y-%m-%d %H:%M:%S"),
-)  # fmt: skip
-
-
 def _retrying(sample: Callable[[random.Random], str], contract: Contract, spare: Sequence[str]) -> Generate:
     """Texts of a sampler that nearly always keeps the contract, and for certain with these to spare."""
 
@@ -393,9 +340,9 @@ def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:
     example = example_of(schema)
     if not isinstance(example, str) or not contract.is_valid(example):
         return None
-    shape = next((shape for pattern, shape in _DATES if re.fullmatch(pattern, example)), None)
-    if shape is not None:
-        return lambda draw: datetime.fromtimestamp(draw.created, UTC).strftime(shape)
+    written = like_moment(example)
+    if written is not None:
+        return written
     if re.search(r"\d", example) and len(example) <= 64 and "://" not in example:
         return like(example)
     return lambda draw: example
@@ -406,7 +353,7 @@ def _by_example(schema: JsonSchema, contract: Contract) -> Generate | None:
 
 def _extremes(name: str, schema: JsonSchema, profile: Profile, contract: Contract) -> list[str]:
     """Texts at the edge of what the field's contract allows; all of them are valid."""
-    if "enum" in schema or "const" in schema or (profile == "boundary" and _is_mail_date(schema)):
+    if "enum" in schema or "const" in schema or (profile == "boundary" and is_mail_date(schema)):
         return []
     kind = schema.get("format")
     meaning = meaning_of(name, schema)

@@ -11,11 +11,14 @@ from pair import DEST_SHAPE, SOURCE_SHAPE, judge, mapping, row
 from vitesse_graph.errors import MappingError
 from vitesse_graph.guardian import health_score
 from vitesse_graph.guardian.calls import capped
+from vitesse_graph.guardian.health import endpoint_coverage
 from vitesse_graph.guardian.losses import Losses
 from vitesse_graph.guardian.plausible import Plausibility
+from vitesse_graph.guardian.verdict import Failure, Rows, Tally, Trial
 from vitesse_graph.mapping import map_fields
 from vitesse_graph.state.mapping import MappingLogic
 from vitesse_graph.state.testing import ShadowCall, TestResults
+from vitesse_graph.synthetic import Profile
 
 
 def finding(results: TestResults, kind: str, dest_field: str) -> Any:
@@ -260,3 +263,15 @@ def test_the_score_is_seventy_parts_success_and_thirty_parts_coverage() -> None:
     assert health_score(1, 1) == 100
     assert health_score(0.5, 1) == 65
     assert health_score(1, 0.5) == 85
+
+
+def test_coverage_is_the_share_of_planned_operations_that_worked_once() -> None:
+    assert endpoint_coverage(["GET /a", "POST /b"], {"GET /a", "GET /other"}) == 0.5
+    assert endpoint_coverage([], {"GET /a"}) == 0.0
+
+
+@pytest.mark.parametrize(("profile", "outcome"), [("typical", "failed"), ("adversarial", "refused")])
+def test_what_nobody_promises_to_take_is_refused_and_does_not_fail(profile: Profile, outcome: str) -> None:
+    tally = Tally(Rows([]))
+    tally.add(Trial(profile, (Failure("a", "b", "contract", "type", "has the wrong type"),)), {}, {})
+    assert tally.outcome(tally.trials[0]) == outcome
