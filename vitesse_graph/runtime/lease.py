@@ -40,6 +40,7 @@ class Lease:
         self._id = integration_id
         self._connection: Connection | None = None
         self._holder = f"{socket.gethostname()}:{os.getpid()}"
+        self._confirming = asyncio.Lock()
         self.token = 0
 
     async def __aenter__(self) -> Self:
@@ -97,6 +98,10 @@ class Lease:
 
     async def confirm(self) -> None:
         """Makes sure of the lease, taking it anew when its connection broke. Raises LeaseLost."""
+        async with self._confirming:  # two at once would take each other for another runner
+            await self._confirm()
+
+    async def _confirm(self) -> None:
         connection = self._connection
         if connection is not None and not connection.closed:
             try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import orjson
 
 from tests.integration.runtime.definitions import definition
@@ -110,3 +112,12 @@ async def test_intents_come_back_byte_for_byte_also_those_of_an_earlier_version(
         assert [job["body"] for job in kept["jobs"]] == bodies
         assert [job["works"] for job in kept["jobs"]] == [[[str(at), "h", None]] for at in range(4)]
         assert (chunk, old["jobs"][0]["body"]) == (99, b'{"old": 1}')
+
+
+async def test_a_lease_that_is_confirmed_by_two_at_once_after_a_break_is_not_lost(
+    store: Store, name: str
+) -> None:
+    async with Lease(store, name) as lease:
+        assert lease._connection is not None
+        await lease._connection.close()
+        await asyncio.gather(*(lease.confirm() for _ in range(5)))
