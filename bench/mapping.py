@@ -32,7 +32,7 @@ from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.model import Model, default_model
 from vitesse_graph.state.mapping import MappingLogic
 
-THRESHOLD = 0.55
+THRESHOLD = 0.65
 SETTINGS = TreeSettings()
 WEIGHTS = Path(engine.__file__).with_name("weights.json")
 
