@@ -275,3 +275,11 @@ def test_what_nobody_promises_to_take_is_refused_and_does_not_fail(profile: Prof
     tally = Tally(Rows([]))
     tally.add(Trial(profile, (Failure("a", "b", "contract", "type", "has the wrong type"),)), {}, {})
     assert tally.outcome(tally.trials[0]) == outcome
+
+
+async def test_quality_counts_values_and_reliability_counts_calls() -> None:
+    good, wrong = await judge(mapping()), await judge(mapping(row("first_name", "email")))
+    faulty = await judge(mapping(), dest_faults="500=0.3")
+    assert good.data_quality > wrong.data_quality > 0.5
+    assert good.reliability > faulty.reliability > 0.5
+    assert faulty.data_quality == good.data_quality
