@@ -291,12 +291,16 @@ def _columns(works: list[Work], fresh: list[Work]) -> dict[str, Any]:
     rows = [_row_of(work) for work in works if work.rows]
     dest_ids = [work.dest_id for work in fresh]
     naturals = [fold(work.natural) if work.natural else None for work in fresh]
+    texts = [
+        work.natural if work.natural != folded else None for work, folded in zip(fresh, naturals, strict=True)
+    ]
     return {
         "rows": orjson.dumps(rows).decode().replace("\\u0000", "\\ufffd"),
         "new_keys": text_array([work.key for work in fresh]),
         "new_ids": text_array(dest_ids) if any(dest_ids) else "{}",
         "new_hashes": text_array([work.hash for work in fresh]),
         "new_naturals": text_array(naturals) if any(naturals) else "{}",
+        "new_texts": text_array(texts) if any(texts) else "{}",
         "new_pages": text_array([work.page for work in fresh]),
     }
 

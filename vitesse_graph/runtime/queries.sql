@@ -153,11 +153,11 @@ with held as (
         written_at = coalesce(excluded.written_at, l.written_at), seen_at = now()
 ), fresh as (
     -- what the ledger had no row of, by column: half the work of the general way
-    insert into vitesse_runtime.ledger (integration_id, source_key, dest_id, content_hash, natural_key, outcome,
-        run_id, page, written_run_id, written_page, mapping_version, written_at)
-    select %(id)s, k, d, h, n, 'written', %(run)s, g, %(run)s, g, %(mapping)s, now()
+    insert into vitesse_runtime.ledger (integration_id, source_key, dest_id, content_hash, natural_key, natural_text,
+        outcome, run_id, page, written_run_id, written_page, mapping_version, written_at)
+    select %(id)s, k, d, h, n, t, 'written', %(run)s, g, %(run)s, g, %(mapping)s, now()
     from unnest(%(new_keys)s::text[], %(new_ids)s::text[], %(new_hashes)s::text[], %(new_naturals)s::text[],
-        %(new_pages)s::integer[]) as r(k, d, h, n, g)
+        %(new_texts)s::text[], %(new_pages)s::integer[]) as r(k, d, h, n, t, g)
     where exists (select 1 from moved)
 ), letters as (
     insert into vitesse_runtime.dead_letters as d (integration_id, source_key, code, reason, payload, run_id,
