@@ -370,18 +370,20 @@ class IntegrationService:
         await self._back_to("review_guardian", integration_id, update)
         return await self._run(integration_id, None, context, on_event)
 
-    async def pause(self, integration_id: str, reason: str) -> None:
-        """No more syncs until `unpause`, or until another version is deployed."""
+    async def pause(self, integration_id: str, reason: str, *, is_audited: bool = False) -> None:
+        """No more syncs until `unpause`, or until another version is deployed. `is_audited`: by the caller."""
         await self.call_runtime(integration_id, "POST", "/pause", {"reason": reason[:300]})
-        await self.services.registry.audit(integration_id, "pause", detail={"reason": reason[:300]})
+        if not is_audited:
+            await self.services.registry.audit(integration_id, "pause", detail={"reason": reason[:300]})
 
-    async def unpause(self, integration_id: str) -> None:
+    async def unpause(self, integration_id: str, *, is_audited: bool = False) -> None:
         """Syncs may go on."""
         await self.call_runtime(integration_id, "POST", "/resume", {})
         # who lets it go on takes the records as they are now for good: the next look starts from them
         await self.services.registry.forget_profile(integration_id)
         await self.mark_recovered(integration_id)
-        await self.services.registry.audit(integration_id, "unpause")
+        if not is_audited:
+            await self.services.registry.audit(integration_id, "unpause")
 
     async def drift(self, integration_id: str) -> list[DriftItem]:
         """How both APIs differ from what was deployed: their documents, and a few records."""

@@ -154,7 +154,7 @@ class RuntimeService:
         if request.dry_run:
             return await self.engine.run(request)
         if self.is_syncing:
-            raise ConflictError("a sync is running already; wait for it")
+            raise ConflictError("a sync is already running; wait for it")
         if self._is_stopping:
             raise ConflictError("the runtime is stopping")
         self._running = asyncio.create_task(self._sync(request))

@@ -100,10 +100,19 @@ def items_place(operation: Operation) -> str | None:
 
 
 def item_schema(operation: Operation, place: str) -> JsonSchema | None:
-    """The schema of one item of a list's answer, self-contained."""
+    """The schema of one item of a list's answer, self-contained; with the field that says where the next
+    page begins, which an API that pages so never leaves out."""
     schema = operation.success.schema
     found = at_path(schema, f"{place}[]", schema)
-    return _own(found, schema) if found is not None else None
+    if found is None:
+        return None
+    own = _own(found, schema)
+    pagination = operation.endpoint.pagination
+    where = (pagination.next_from or "") if pagination is not None else ""
+    position = where.removeprefix("last_item:")
+    if where != position and position in properties_of(own, own):
+        own["required"] = sorted({*own.get("required", []), position})
+    return own
 
 
 def _own(found: JsonSchema, root: JsonSchema) -> JsonSchema:

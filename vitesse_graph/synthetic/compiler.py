@@ -18,6 +18,8 @@ from vitesse_graph.synthetic.numbers import number_generator
 from vitesse_graph.synthetic.schemas import branches, flatten, merge, types_of
 from vitesse_graph.synthetic.texts import text_generator
 
+# What a record that is well does not have: `ValidationErrors`, `field_errors`.
+_COMPLAINTS = re.compile(r"(?i)(^|[a-z_])(errors|problems|violations)$")
 # Which pool stands beside the address, by what an enum lists.
 _LISTED = {
     "country": "country_code", "country_code": "country_code", "country_name": "country_name", "currency": "currency",
@@ -270,6 +272,8 @@ class Compiler:
 
     def _array(self, flat: JsonSchema, name: str, parent: str, depth: int) -> Generate:
         low = int(flat.get("minItems", 0) or 0)
+        if not low and _COMPLAINTS.search(name):
+            return lambda draw: []
         most = flat.get("maxItems")
         high = int(most) if isinstance(most, int) else low + 3
         singular = name[:-1] if name.endswith("s") and len(name) > 3 else name

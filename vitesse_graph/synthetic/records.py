@@ -70,7 +70,7 @@ class RecordGenerator:
         """One value that keeps the schema; where drawing keeps failing, the simplest that was drawn."""
         value = None
         for attempt in range(_ATTEMPTS):
-            draw.next_subject()
+            draw.next_record()
             wanted: Profile = profile if attempt < _ATTEMPTS // 2 else "typical"
             value = self._generator(wanted, minimal or attempt >= _ATTEMPTS - 2)(draw)
             if self.contract.is_valid(value):

@@ -42,9 +42,9 @@ async def _hold(request: Request, api: ApiDep, caller: Caller, integration_id: s
 
     async def work() -> tuple[int, dict[str, Any]]:
         if on:
-            await api.service.pause(integration_id, f"paused by {caller.id}")
+            await api.service.pause(integration_id, f"paused by {caller.id}", is_audited=True)
         else:
-            await api.service.unpause(integration_id)
+            await api.service.unpause(integration_id, is_audited=True)
         return 200, answer({"paused": on}, integration_id=integration_id)
 
     return await api.acceptance.take(order, work)
