@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
 import aiohttp
@@ -43,6 +43,12 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     detail: str = ""
+
+
+class Watched(Protocol):
+    """Who wants to know whether a request was surely not processed, whatever ends the waiting for it."""
+
+    is_untaken: bool
 
 
 class NeedsReauth(UpstreamError):
@@ -109,8 +115,12 @@ class ApiClient:
         *,
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        watched: Watched | None = None,
     ) -> Answer:
         """One attempt (two when a 401 was met and the credential could be renewed).
+
+        `watched.is_untaken` is off while an attempt is under way, and stays off after one whose end is
+        not surely that nothing was processed.
 
         Raises NeedsReauth for a 401 that stays, RefusedAddress when the guard forbids the address.
         """
@@ -125,7 +135,12 @@ class ApiClient:
             if credentials.headers:
                 full = {**full, **credentials.headers}
             target = url.update_query(credentials.query) if credentials.query else url
+            was_untaken = watched is not None and watched.is_untaken
+            if watched is not None:
+                watched.is_untaken = False
             answer = await self._once(method, target, body, full)
+            if watched is not None:
+                watched.is_untaken = was_untaken and answer.verdict in ("limited", "busy", "auth")
             if answer.verdict != "auth":
                 return answer
             if not await self._authenticator.renew(credentials):

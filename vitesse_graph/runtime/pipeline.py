@@ -279,12 +279,20 @@ class Pipeline:
                     await self._writer.deliver(chunk.jobs[index])
                     chunk.sending.discard(index)
                 except asyncio.CancelledError:
+                    self._untaken(chunk, index)
                     self._finish(chunk)
                     self._drain()
                     raise
                 except Exception as error:  # noqa: BLE001 - see _read
+                    self._untaken(chunk, index)
                     self.fail(error)
             self._finish(chunk)
+
+    @staticmethod
+    def _untaken(chunk: Chunk, index: int) -> None:
+        """What was surely not taken leaves nothing to find out: it is simply sent again."""
+        if chunk.jobs[index].is_untaken:
+            chunk.sending.discard(index)
 
     def _drain(self) -> None:
         while not self._jobs.empty():

@@ -51,6 +51,8 @@ class Job:
     is_doubtful: bool = False
     """An earlier attempt may have been taken, or may be under way over there still."""
     attempts: int = field(default=0)
+    is_untaken: bool = True
+    """Every attempt so far, if there was one, was surely not processed."""
 
 
 class DestWriter:
@@ -122,7 +124,7 @@ class DestWriter:
         method, url, headers = self._request(job)
         started, answered_before = self._client.clock(), self._answered
         while True:
-            answer = await self._client.send(method, url, body=job.body or None, headers=headers)
+            answer = await self._client.send(method, url, body=job.body or None, headers=headers, watched=job)
             job.attempts += 1
             if answer.verdict == "ok":
                 self._answered += 1

@@ -78,6 +78,30 @@ async def test_an_outcome_that_nobody_can_find_out_is_quarantined_and_never_sent
     assert counts == {"retried": 4, "written": 4, "failed": 0, "read_again": 0}
 
 
+@pytest.mark.parametrize("status", [401, 429, 503])
+async def test_what_was_surely_not_taken_is_sent_again_though_nobody_can_look_it_up(
+    status: int, apis: Apis, store: Store, policy: AddressPolicy, name: str
+) -> None:
+    """No lookup, no idempotency key: only the refusal itself tells that nothing was written."""
+    apis.people = [person(n) for n in range(60)]
+    made = definition(apis.url, name)
+    made.dest.idempotency_header = None
+    writes = itertools.count(1)
+
+    def hook(request: web.Request) -> web.Response | None:
+        is_refused = request.method == "POST" and next(writes) > 20
+        return web.json_response({}, status=status) if is_refused else None
+
+    apis.hook = hook
+    impatient = Options(patience_seconds=0.3, stop_grace_seconds=0.5)
+    cut_off = await sync(made, store, policy, impatient)
+    assert (cut_off.status, len(apis.emails)) == ("failed", 20)
+    apis.hook = None
+    report = await sync(made, store, policy)
+    assert (report.status, report.quarantined) == ("completed", 0)
+    assert apis.emails == {p["email"]: 1 for p in apis.people}
+
+
 async def test_a_repeat_that_meets_its_first_attempt_under_way_waits_for_its_end(
     apis: Apis, store: Store, policy: AddressPolicy, name: str
 ) -> None:
