@@ -17,6 +17,7 @@ from vitesse_graph.mapping.fixed import GUESSED, add_constants
 from vitesse_graph.mapping.likenesses import Embed
 from vitesse_graph.mapping.lookup import Paths
 from vitesse_graph.mapping.model import Model, default_model
+from vitesse_graph.mapping.parts import empty_lists, incomplete_parts
 from vitesse_graph.mapping.questions import open_demands
 from vitesse_graph.mapping.rework import (
     STICKY,
@@ -120,6 +121,10 @@ def map_fields(
     draft.rows |= {path: _with_alternatives(draft, row) for path, row in hinted.items()}
     draft.notes += notes
     _without_conflicts(draft)
+    left_out, notes = incomplete_parts(draft.rows, draft.dest, findings)
+    draft.rows = {path: row for path, row in draft.rows.items() if path not in left_out}
+    draft.notes += notes
+    draft.rows |= {row.dest_field: row for row in empty_lists(draft.rows, draft.dest, paths[1], findings)}
     return finish(draft, previous)
 
 
@@ -172,14 +177,14 @@ def carry_over(
     """What of the previous mapping stays. Without findings: only what people decided."""
     fresh, draft.rows = draft.rows, {}
     draft.left_empty = {path for path in previous.left_empty if dest.find(path) is not None}
-    again: set[str] = set()
+    again: dict[str, Transformation] = {}
     for row in previous.transformations:
         own = concerned(row, findings)
         if not findings and row.origin not in STICKY:
             continue
         kept = _kept(draft, row, own, source, dest)
         if kept is None:
-            again.add(row.dest_field)
+            again[row.dest_field] = row
         else:
             draft.rows[row.dest_field] = kept
     asked = {f.dest_field for f in findings if f.dest_field}
@@ -188,8 +193,14 @@ def carry_over(
     }
     for path, row in fresh.items():
         wanted = not findings or path in again or path in asked or row.required
+        if not row.required and path in again and _is_same(row, again[path]):
+            continue  # what was at fault would be at fault again
         if path not in draft.rows and wanted and not lost & set(sources_of(row)):
             draft.rows[path] = row.evolve(origin="heal") if findings else row
+
+
+def _is_same(row: Transformation, before: Transformation) -> bool:
+    return (sources_of(row), row.transform_type) == (sources_of(before), before.transform_type)
 
 
 def _kept(
@@ -356,7 +367,7 @@ def _questions(draft: Draft, filled: set[str]) -> list[Question]:
         suggestions = alternatives(draft, Choice(at, -1, 0.0, offered))
         asked.append(Question(dest_field=path, text=text, required=True, suggestions=suggestions))
     for row in draft.rows.values():
-        if row.source_field == [] and row.confidence < GUESSED and row.origin == "found":
+        if row.source_field == [] and row.confidence < GUESSED and row.origin in ("found", "heal"):
             value = row.transform_config.get("params", {}).get("value")
             text = f"{row.dest_field} is always set to {value!r} ({row.reason}): is that right?"
             asked.append(Question(dest_field=row.dest_field, text=text, required=False))

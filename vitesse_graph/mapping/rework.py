@@ -240,15 +240,24 @@ def _with(end: End, kind: str | None, form: Any) -> End:
     return End(replace(end.field, place=place, type=kind or end.field.type), end.term, end.side_fields)
 
 
-def _with_table(row: Transformation, allowed: list[Any], source: Side) -> Transformation | None:
+def _with_table(
+    row: Transformation, allowed: list[Any], source: Side, seen: Sequence[Any] = ()
+) -> Transformation | None:
+    """The row with a table to the values allowed; None where it can be left out and no value translates.
+
+    `seen` are values met in records, beside those that the source's schema lists.
+    """
     wanted = sources_of(row)
     at = source.by_path.get(wanted[0]) if len(wanted) == 1 else None
     params = row.transform_config.get("params") or {}
     table = dict(params.get("table") or {})
     given = enum_values(source.fields[at]) if at is not None else list(table)
+    given = [*given, *(value for value in seen if value not in given)]
     found, left = value_table(given, allowed)
     kept = {k: v for k, v in table.items() if v in allowed}
     merged = {**found, **kept}
+    if given and not merged and not row.required and row.origin not in STICKY:
+        return None
     new: dict[str, Any] = {"table": merged, "unmatched": "keep" if not left and not given else "skip"}
     config = {
         **{k: v for k, v in row.transform_config.items() if k not in ("function", "params")},
@@ -271,13 +280,17 @@ def _untranslated(row: Transformation, finding: Finding, source: Side, dest: Sid
     values = finding.hint.get("values")
     if not isinstance(allowed, list):
         return _softened(row, finding)
-    changed = _with_table(row, allowed, source)
-    if changed is None or not isinstance(values, list):
+    seen = [v for v in values if isinstance(v, (str, bool, int))] if isinstance(values, list) else []
+    changed = _with_table(row, allowed, source, seen)
+    if changed is None or changed.required or changed.origin in STICKY:
         return changed
-    extra, _ = value_table([v for v in values if isinstance(v, (str, bool, int))], allowed)
     params = changed.transform_config.get("params") or {}
-    table = {**extra, **(params.get("table") or {})}
-    return changed.evolve(transform_config={**changed.transform_config, "params": {**params, "table": table}})
+    table = params.get("table") or {value: value for value in allowed if isinstance(value, str)}
+    if not params.get("table") and finding.share >= 0.9:
+        return None  # next to nothing of it fits, and nobody demands it
+    # what has no translation is left out instead of failing the record
+    params = {**params, "table": table, "unmatched": "skip"}
+    return changed.evolve(transform_config={**changed.transform_config, "params": params})
 
 
 def _unfilled(row: Transformation, finding: Finding, source: Side, dest: Side) -> Transformation | None:
