@@ -20,7 +20,8 @@ def incomplete_parts(
     """The rows to leave out, by destination field, and a note for each part.
 
     A part is the innermost object that may be absent around a field which the guardian found unfilled.
-    Where a person decided on a row of it, the part stays as it is.
+    Where a person decided on a row of it, the part stays as it is; so does one that holds most of what is
+    mapped: that is the record itself, and its demands are a person's to meet.
     """
     left_out: set[str] = set()
     notes = []
@@ -30,6 +31,9 @@ def incomplete_parts(
             continue
         part = optional_part(dest.fields[at])
         inside = {path for path in rows if part and path.startswith(f"{part}.")} - left_out
+        fed = [path for path, row in rows.items() if row.source_field and path not in left_out]
+        if len(inside & set(fed)) * 2 > len(fed):
+            continue
         if inside and all(rows[path].origin not in STICKY for path in inside):
             left_out |= inside
             notes.append(f"{part}: left out, as it demands {finding.dest_field} and nothing feeds that")

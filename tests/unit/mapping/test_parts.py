@@ -65,6 +65,16 @@ def test_an_optional_part_that_demands_what_nothing_feeds_is_left_out() -> None:
     assert "tax_ids[]: left out, as it demands tax_ids[].scheme_kind and nothing feeds that" in again.notes
 
 
+def test_the_record_itself_is_never_left_out() -> None:
+    dest = {"type": "object", "properties": {"tax_ids": DEST["properties"]["tax_ids"]}}
+    before = map_fields(SOURCE, dest, hints=HINTS)
+    for row in before.transformations:
+        row.origin = "found"
+    again = map_fields(SOURCE, dest, previous=before, findings=[UNFILLED])
+    assert "tax_ids[].tax_number" in rows(again)
+    assert "tax_ids[].scheme_kind" in {q.dest_field for q in again.questions if q.required}
+
+
 def test_a_part_that_a_person_decided_on_stays() -> None:
     again = map_fields(SOURCE, DEST, previous=first(), findings=[UNFILLED], hints=HINTS)
     assert "tax_ids[].tax_number" in rows(again)
