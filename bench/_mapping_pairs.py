@@ -29,7 +29,8 @@ FOLDER = Path(__file__).with_name("mapping_pairs")
 FRESH = Path(__file__).with_name("mapping_fresh")
 """Pairs written after everything else, and kept out of every fit: never look at them to widen the vocabulary."""
 REAL = Path(__file__).with_name("mapping_real")
-"""Pairs over excerpts of public OpenAPI documents, labelled by hand and kept out of every fit as well."""
+"""Pairs over fields of public OpenAPI documents (names, types, values; no descriptions: those are their
+authors'), labelled by hand and kept out of every fit as well."""
 _TYPES = {"s": "string", "i": "integer", "n": "number", "b": "boolean", "o": "object"}
 _GOLD = re.compile(r"^(\S+) <- (.*?)(?: \((\w+)(?:: .*)?\))?$")
 _PASSED = re.compile(r"^(\S+) ~ (.*?)(?: for (\S+))?$")
